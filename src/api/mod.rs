@@ -1,0 +1,1 @@
+//! Floor 4½: what users touch.

@@ -1,0 +1,16 @@
+//! Floor 0, the ground: names, ids, moments, limits, reply codes and locks.
+//!
+//! Nothing here imports anything of the crate; everything above may import this.
+
+mod id;
+mod limits;
+mod moment;
+mod name;
+mod reply;
+pub(crate) mod sync;
+
+pub use id::{ExchangeId, QueueId, SessionId};
+pub use limits::Limits;
+pub use moment::Moment;
+pub use name::{Name, NameTooLong};
+pub use reply::ReplyCode;

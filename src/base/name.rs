@@ -1,0 +1,126 @@
+//! Names: shared, immutable, at most 255 bytes, checked once.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// The name of an exchange, a queue or a consumer, or a routing key: UTF-8 of at most 255 bytes, cheap to clone.
+///
+/// The bound is that of AMQP's short string (AMQP 0-9-1 section 4.2.5.3).
+///
+/// ```
+/// use leveret::Name;
+///
+/// let name = Name::new("orders")?;
+/// assert_eq!(&*name, "orders");
+/// assert!(Name::new("x".repeat(256)).is_err());
+/// # Ok::<(), leveret::NameTooLong>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<str>);
+
+/// A name or key of more than 255 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NameTooLong {
+    /// The first characters of what was given.
+    pub start: String,
+    /// How many bytes it has.
+    pub bytes: usize,
+}
+
+impl Name {
+    /// The most bytes a name may have.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Checks and shares `text`.
+    ///
+    /// # Errors
+    ///
+    /// [`NameTooLong`] where it has more than 255 bytes.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, NameTooLong> {
+        let text = text.as_ref();
+        if text.len() > Self::MAX_BYTES {
+            return Err(NameTooLong { start: text.chars().take(32).collect(), bytes: text.len() });
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// Shares text known to be short enough: the crate's own constants and what was checked before.
+    pub(crate) fn known(text: &str) -> Self {
+        debug_assert!(text.len() <= Self::MAX_BYTES);
+        Self(Arc::from(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Name {
+    /// The empty name.
+    fn default() -> Self {
+        Self::known("")
+    }
+}
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        &*self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Name {
+    fn eq(&self, other: &&str) -> bool {
+        &*self.0 == *other
+    }
+}
+
+impl From<Name> for Arc<str> {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for NameTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the name '{}…' has {} bytes; at most {} are allowed", self.start, self.bytes, Name::MAX_BYTES)
+    }
+}
+
+impl std::error::Error for NameTooLong {}

@@ -1,0 +1,132 @@
+//! The locks of the crate: parking_lot's, with ranks that debug builds check.
+//!
+//! A thread may take a lock only when every lock it holds has a lower rank. So no two threads can wait for each other,
+//! and no queue's lock is ever held while another queue's is taken. Release builds carry no check.
+
+use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+
+/// The order in which locks may be taken: from low to high, never two of one rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// Open connections and what they own.
+    Connection = 1,
+    /// A channel's own modes and transaction.
+    Channel = 2,
+    /// Exchanges, bindings, names and policies.
+    Topology = 3,
+    /// One queue.
+    Queue = 4,
+    /// One inbox: what a channel or consumer has not received yet, and its ledger.
+    Inbox = 5,
+    /// Small leaves: the backlog, the timer's hand, lists of waiters.
+    Leaf = 6,
+}
+
+/// A mutex with a rank.
+#[derive(Debug)]
+pub(crate) struct Mutex<T> {
+    rank: Rank,
+    inner: parking_lot::Mutex<T>,
+}
+
+/// A readers-writer lock with a rank.
+#[derive(Debug)]
+pub(crate) struct RwLock<T> {
+    rank: Rank,
+    inner: parking_lot::RwLock<T>,
+}
+
+/// A guard that gives its rank back when it is dropped.
+pub(crate) struct Ranked<G> {
+    // Dropped in this order: the lock is free before the rank is.
+    guard: G,
+    _held: held::Held,
+}
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(rank: Rank, value: T) -> Self {
+        Self { rank, inner: parking_lot::Mutex::new(value) }
+    }
+
+    pub(crate) fn lock(&self) -> Ranked<MutexGuard<'_, T>> {
+        let held = held::Held::take(self.rank);
+        Ranked { guard: self.inner.lock(), _held: held }
+    }
+}
+
+impl<T> RwLock<T> {
+    pub(crate) const fn new(rank: Rank, value: T) -> Self {
+        Self { rank, inner: parking_lot::RwLock::new(value) }
+    }
+
+    pub(crate) fn read(&self) -> Ranked<RwLockReadGuard<'_, T>> {
+        let held = held::Held::take(self.rank);
+        Ranked { guard: self.inner.read(), _held: held }
+    }
+
+    pub(crate) fn write(&self) -> Ranked<RwLockWriteGuard<'_, T>> {
+        let held = held::Held::take(self.rank);
+        Ranked { guard: self.inner.write(), _held: held }
+    }
+}
+
+impl<G: std::ops::Deref> std::ops::Deref for Ranked<G> {
+    type Target = G::Target;
+
+    fn deref(&self) -> &G::Target {
+        &self.guard
+    }
+}
+
+impl<G: std::ops::DerefMut> std::ops::DerefMut for Ranked<G> {
+    fn deref_mut(&mut self) -> &mut G::Target {
+        &mut self.guard
+    }
+}
+
+#[cfg(debug_assertions)]
+mod held {
+    use super::Rank;
+    use std::cell::RefCell;
+
+    thread_local! {
+        static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(crate) struct Held(Rank);
+
+    impl Held {
+        pub(crate) fn take(rank: Rank) -> Self {
+            HELD.with_borrow_mut(|held| {
+                let highest = held.iter().max();
+                assert!(highest.is_none_or(|h| *h < rank), "lock {rank:?} taken while {held:?} are held");
+                held.push(rank);
+            });
+            Self(rank)
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            HELD.with_borrow_mut(|held| {
+                if let Some(at) = held.iter().rposition(|rank| *rank == self.0) {
+                    held.remove(at);
+                }
+            });
+        }
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod held {
+    use super::Rank;
+
+    pub(crate) struct Held;
+
+    impl Held {
+        #[inline(always)]
+        pub(crate) fn take(_rank: Rank) -> Self {
+            Self
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! leveret: RabbitMQ's model as a message bus inside one process, with no network.
+
+mod base;
+mod message;
+mod port;
+mod queue;
+mod route;
+mod session;
+
+mod api;
+mod engine;
+
+pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
+pub use message::{Death, Deaths, DeliveryMode, Envelope, InvalidMessage, Message, Properties, Reason, Table, Value};
+
+/// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::base::{ExchangeId, QueueId, SessionId};
+}

@@ -1,0 +1,240 @@
+//! The envelope: a message as the broker carries it, frozen at publish and shared between queues.
+//!
+//! Freezing takes `BCC` out of the headers, remembers `CC` and `BCC` as further routing keys, and reads `expiration`
+//! once. A death makes a new envelope with the history in its headers; the body stays shared.
+
+use super::{Death, Deaths, InvalidMessage, Message, Properties, Reason, Value};
+use crate::base::{Limits, Name};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The headers that hold a death history. What a publisher put there is thrown away at the first death.
+pub(crate) const HELD_HEADERS: [&str; 7] = [
+    "x-death",
+    "x-first-death-reason",
+    "x-first-death-queue",
+    "x-first-death-exchange",
+    "x-last-death-reason",
+    "x-last-death-queue",
+    "x-last-death-exchange",
+];
+
+/// A published message, immutable: where it was published to, its properties, its body, and the deaths it died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    exchange: Name,
+    routing_key: Name,
+    properties: Properties,
+    body: Bytes,
+    expiration_millis: Option<u64>,
+    carbon: Option<Box<Carbon>>,
+    deaths: Option<Box<Deaths>>,
+}
+
+/// Further routing keys: those of `CC` and `BCC`, and which of them are blind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Carbon {
+    /// Keys beside the routing key by which the message routes now.
+    pub(crate) keys: Vec<Name>,
+    /// Those of `BCC`, kept out of every death record.
+    pub(crate) blind: Vec<Name>,
+}
+
+impl Envelope {
+    /// Freezes a message for its way through `exchange` under `routing_key`, or gives it back with what is wrong.
+    pub(crate) fn freeze(
+        exchange: Name,
+        routing_key: Name,
+        message: Message,
+        limits: &Limits,
+    ) -> Result<Self, (InvalidMessage, Message)> {
+        let checked = message.check(limits).and_then(|()| {
+            let expiration = parse_expiration(message.properties().expiration.as_deref())?;
+            Ok((expiration, read_carbon(message.properties(), limits)?))
+        });
+        let (expiration_millis, carbon) = match checked {
+            Ok(parts) => parts,
+            Err(invalid) => return Err((invalid, message)),
+        };
+        let (mut properties, body) = message.into_parts();
+        if let Some(headers) = properties.headers.as_mut().filter(|_| carbon.is_some()) {
+            headers.remove("BCC");
+        }
+        Ok(Self { exchange, routing_key, properties, body, expiration_millis, carbon, deaths: None })
+    }
+
+    /// The exchange it was published to, or dead-lettered through.
+    #[must_use]
+    pub fn exchange(&self) -> &Name {
+        &self.exchange
+    }
+
+    /// The routing key.
+    #[must_use]
+    pub fn routing_key(&self) -> &Name {
+        &self.routing_key
+    }
+
+    /// The properties, a death history included in the headers.
+    #[must_use]
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Its deaths, if it died.
+    #[must_use]
+    pub fn deaths(&self) -> Option<&Deaths> {
+        self.deaths.as_deref()
+    }
+
+    /// The message as it was published, or as its deaths made it.
+    #[must_use]
+    pub fn to_message(&self) -> Message {
+        Message::with_properties(self.properties.clone(), self.body.clone())
+    }
+
+    /// Properties and body of an envelope that nobody shares.
+    pub(crate) fn into_message(self) -> Message {
+        Message::with_properties(self.properties, self.body)
+    }
+
+    /// Its own time to live, in milliseconds.
+    pub(crate) fn expiration_millis(&self) -> Option<u64> {
+        self.expiration_millis
+    }
+
+    /// Its priority; not set is 0.
+    pub(crate) fn priority(&self) -> u8 {
+        self.properties.priority.unwrap_or(0)
+    }
+
+    /// The keys it routes by: the routing key first, then those of `CC` and `BCC`.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Name> + Clone {
+        std::iter::once(&self.routing_key).chain(self.carbon.iter().flat_map(|carbon| &carbon.keys))
+    }
+
+    /// Whether it has keys beside the routing key.
+    pub(crate) fn has_carbon(&self) -> bool {
+        self.carbon.as_ref().is_some_and(|carbon| !carbon.keys.is_empty())
+    }
+
+    /// Puts the address that the broker made in the place of the direct reply-to name.
+    pub(crate) fn set_reply_to(&mut self, address: Arc<str>) {
+        self.properties.reply_to = Some(address);
+    }
+
+    /// The envelope that goes on through `exchange` after this one died in `queue` for `reason`.
+    ///
+    /// `routing_key` is the queue's dead-letter routing key: with one, the message routes by it alone; without, by the
+    /// keys it had, blind ones included. Its `expiration` ends here and is kept in the record.
+    pub(crate) fn died(
+        &self,
+        queue: &Name,
+        reason: Reason,
+        seconds: u64,
+        exchange: Name,
+        routing_key: Option<Name>,
+        limits: &Limits,
+    ) -> Self {
+        let blind = self.carbon.as_ref().map_or(&[][..], |carbon| &carbon.blind);
+        let death = Death {
+            queue: queue.clone(),
+            reason,
+            count: 1,
+            time: seconds,
+            exchange: self.exchange.clone(),
+            routing_keys: self.keys().filter(|key| !blind.contains(key)).cloned().collect(),
+            original_expiration: self.properties.expiration.clone(),
+        };
+        let mut next = self.clone();
+        next.exchange = exchange;
+        if let Some(routing_key) = routing_key {
+            next.routing_key = routing_key;
+            if let Some(carbon) = &mut next.carbon {
+                carbon.keys.clear();
+            }
+        }
+        next.expiration_millis = None;
+        next.properties.expiration = None;
+        let headers = next.properties.headers.get_or_insert_default();
+        let deaths = match next.deaths.take() {
+            Some(mut deaths) => {
+                deaths.record(death, limits.death_records);
+                deaths
+            }
+            None => {
+                for name in HELD_HEADERS {
+                    headers.remove(name);
+                }
+                Box::new(Deaths::first(death))
+            }
+        };
+        deaths.write_headers(headers);
+        next.deaths = Some(deaths);
+        next
+    }
+}
+
+/// Reads `expiration` as RabbitMQ does: decimal digits, an optional sign, nothing else.
+fn parse_expiration(text: Option<&str>) -> Result<Option<u64>, InvalidMessage> {
+    let Some(text) = text else { return Ok(None) };
+    let refuse = |reason: String| Err(InvalidMessage::Expiration { given: text.to_owned(), reason });
+    let (sign, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, text.get(1..).unwrap_or("")),
+        Some(b'+') => (false, text.get(1..).unwrap_or("")),
+        _ => (false, text),
+    };
+    let end = digits.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let (number, rest) = digits.split_at(end);
+    if number.is_empty() {
+        return refuse("no_integer".to_owned());
+    }
+    if !rest.is_empty() {
+        return refuse(format!("{{leftover_string,\"{rest}\"}}"));
+    }
+    let millis = number.parse::<u64>().unwrap_or(u64::MAX);
+    if sign && millis > 0 {
+        return refuse(format!("{{value_negative,-{number}}}"));
+    }
+    Ok(Some(millis))
+}
+
+/// Reads `CC` and `BCC`, where there are such headers.
+fn read_carbon(properties: &Properties, limits: &Limits) -> Result<Option<Box<Carbon>>, InvalidMessage> {
+    let Some(headers) = &properties.headers else { return Ok(None) };
+    let mut carbon = Carbon::default();
+    let mut found = false;
+    for header in ["CC", "BCC"] {
+        let Some(value) = headers.get(header) else { continue };
+        found = true;
+        let refuse = |reason: String| Err(InvalidMessage::CarbonCopy { header, reason });
+        let Value::Array(items) = value else {
+            return refuse(format!("not a list but {}", value.type_name()));
+        };
+        for item in items {
+            let Some(key) = item.as_str() else {
+                return refuse(format!("an entry is no text but {}", item.type_name()));
+            };
+            let Ok(key) = Name::new(key) else {
+                return refuse("a key has more than 255 bytes".to_owned());
+            };
+            if header == "BCC" {
+                carbon.blind.push(key.clone());
+            }
+            carbon.keys.push(key);
+        }
+    }
+    if carbon.keys.len() > limits.carbon_copies {
+        return Err(InvalidMessage::CarbonCopy {
+            header: "CC",
+            reason: format!("{} keys; at most {} are taken", carbon.keys.len(), limits.carbon_copies),
+        });
+    }
+    Ok(found.then(|| Box::new(carbon)))
+}

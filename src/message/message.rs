@@ -1,0 +1,289 @@
+//! The message as its publisher builds it, and the check that it is one the broker can carry.
+
+use super::{DeliveryMode, Properties, Table, Value};
+use crate::base::{Limits, Name};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Properties and a body: what is published, and what a delivery carries.
+///
+/// [`Message::new`] makes a *persistent* message, since "durable everything" is the rule that one regrets breaking;
+/// [`Message::transient`] opts out. Nothing is checked while building; publishing checks, and gives the message back
+/// with what was wrong.
+///
+/// ```
+/// use std::time::Duration;
+/// use leveret::Message;
+///
+/// let message = Message::new("{\"order\":1}")
+///     .content_type("application/json")
+///     .message_id("o-1")
+///     .correlation_id("checkout-7")
+///     .expires_in(Duration::from_secs(30))
+///     .header("region", "eu");
+/// assert_eq!(message.properties().expiration.as_deref(), Some("30000"));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    properties: Properties,
+    body: Bytes,
+}
+
+/// Why the broker cannot carry a message. What was wrong, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidMessage {
+    /// A short-string property of more than 255 bytes.
+    PropertyTooLong {
+        /// Which property.
+        property: &'static str,
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// A body beyond [`Limits::message_bytes`].
+    BodyTooLarge {
+        /// How many bytes it has.
+        bytes: usize,
+        /// How many are taken.
+        limit: usize,
+    },
+    /// Headers beyond [`Limits::header_fields`], [`Limits::header_bytes`] or [`Limits::header_depth`], or a header
+    /// name of more than 255 bytes.
+    Headers {
+        /// What there is too much of: `fields`, `bytes`, `levels` or `bytes in a name`.
+        what: &'static str,
+        /// How many are taken.
+        limit: usize,
+    },
+    /// An `expiration` that is not a whole number of milliseconds (RabbitMQ: "Time-To-Live and Expiration").
+    Expiration {
+        /// What was given.
+        given: String,
+        /// RabbitMQ's word for what is wrong with it.
+        reason: String,
+    },
+    /// `CC` or `BCC` that is not a list of strings of at most 255 bytes (RabbitMQ: "Sender-selected Distribution").
+    CarbonCopy {
+        /// `CC` or `BCC`.
+        header: &'static str,
+        /// RabbitMQ's word for what is wrong with it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for InvalidMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PropertyTooLong { property, bytes } => {
+                write!(f, "property '{property}' has {bytes} bytes; at most 255 are allowed")
+            }
+            Self::BodyTooLarge { bytes, limit } => {
+                write!(f, "message size {bytes} is larger than configured max size {limit}")
+            }
+            Self::Headers { what, limit } => write!(f, "headers have too many {what}; at most {limit} are taken"),
+            Self::Expiration { given, reason } => write!(f, "invalid expiration '{given}': {reason}"),
+            Self::CarbonCopy { header, reason } => write!(f, "invalid {header} header: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidMessage {}
+
+impl Message {
+    /// A persistent message with this body and no other property.
+    #[must_use]
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        Self { properties: Properties { delivery_mode: Some(2), ..Properties::default() }, body: body.into() }
+    }
+
+    /// A message with exactly these properties.
+    #[must_use]
+    pub fn with_properties(properties: Properties, body: impl Into<Bytes>) -> Self {
+        Self { properties, body: body.into() }
+    }
+
+    /// A persistent message whose body is `value` as JSON, with content type `application/json`.
+    ///
+    /// # Errors
+    ///
+    /// What serde_json says where `value` cannot be written.
+    #[cfg(feature = "serde")]
+    pub fn json<T: serde::Serialize>(value: &T) -> Result<Self, serde_json::Error> {
+        Ok(Self::new(serde_json::to_vec(value)?).content_type("application/json"))
+    }
+
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// What serde_json says where the body is not JSON of that type.
+    #[cfg(feature = "serde")]
+    pub fn decode<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+
+    /// The properties.
+    #[must_use]
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// The properties, to change.
+    pub fn properties_mut(&mut self) -> &mut Properties {
+        &mut self.properties
+    }
+
+    /// The body. A clone of it shares the bytes.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Properties and body.
+    #[must_use]
+    pub fn into_parts(self) -> (Properties, Bytes) {
+        (self.properties, self.body)
+    }
+
+    /// Asks to survive a restart of the broker (delivery mode 2): the default of [`Message::new`].
+    #[must_use]
+    pub fn persistent(mut self) -> Self {
+        self.properties.delivery_mode = Some(DeliveryMode::Persistent as u8 + 1);
+        self
+    }
+
+    /// Need not survive a restart of the broker (delivery mode 1).
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.properties.delivery_mode = Some(DeliveryMode::Transient as u8 + 1);
+        self
+    }
+
+    /// Expires this long after it came to a queue, in whole milliseconds (the rest is cut off).
+    #[must_use]
+    pub fn expires_in(mut self, span: Duration) -> Self {
+        self.properties.expiration = Some(Arc::from(span.as_millis().to_string()));
+        self
+    }
+
+    /// Sets the priority.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.properties.priority = Some(priority);
+        self
+    }
+
+    /// Sets the time of making, in seconds since 1970.
+    #[must_use]
+    pub fn timestamp(mut self, seconds: u64) -> Self {
+        self.properties.timestamp = Some(seconds);
+        self
+    }
+
+    /// Puts a header in.
+    #[must_use]
+    pub fn header(mut self, name: impl AsRef<str>, value: impl Into<Value>) -> Self {
+        self.properties.headers.get_or_insert_default().insert(name, value);
+        self
+    }
+
+    /// Checks against the limits, without recursion.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+        if self.body.len() > limits.message_bytes {
+            return Err(InvalidMessage::BodyTooLarge { bytes: self.body.len(), limit: limits.message_bytes });
+        }
+        for (property, text) in self.properties.short_strings() {
+            if let Some(text) = text.filter(|text| text.len() > Name::MAX_BYTES) {
+                return Err(InvalidMessage::PropertyTooLong { property, bytes: text.len() });
+            }
+        }
+        match &self.properties.headers {
+            Some(headers) => check_table(headers, limits),
+            None => Ok(()),
+        }
+    }
+}
+
+macro_rules! text_setters {
+    ($($(#[$doc:meta])* $name:ident => $field:ident),+ $(,)?) => {
+        impl Message {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $name(mut self, text: impl Into<Arc<str>>) -> Self {
+                self.properties.$field = Some(text.into());
+                self
+            })+
+        }
+    };
+}
+
+text_setters! {
+    /// Sets the MIME type of the body.
+    content_type => content_type,
+    /// Sets the MIME content encoding of the body.
+    content_encoding => content_encoding,
+    /// Sets what ties the message to its journey or request.
+    correlation_id => correlation_id,
+    /// Sets where a reply should go.
+    reply_to => reply_to,
+    /// Sets the publisher's identity of the message.
+    message_id => message_id,
+    /// Sets what kind of message it is: the property `type`.
+    kind => kind,
+    /// Sets the user; publishing refuses one that is not the connection's.
+    user_id => user_id,
+    /// Sets the application.
+    app_id => app_id,
+}
+
+/// Counts fields, bytes and levels of a table without recursion, since its depth is the user's.
+pub(crate) fn check_table(table: &Table, limits: &Limits) -> Result<(), InvalidMessage> {
+    let too_many = |what, limit| Err(InvalidMessage::Headers { what, limit });
+    let (mut fields, mut bytes) = (0_usize, 0_usize);
+    let mut open = vec![(1, Nested::Table(table))];
+    while let Some((depth, nested)) = open.pop() {
+        if depth > limits.header_depth {
+            return too_many("levels", limits.header_depth);
+        }
+        for (name, value) in nested.entries() {
+            if name.len() > Name::MAX_BYTES {
+                return too_many("bytes in a name", Name::MAX_BYTES);
+            }
+            fields += 1;
+            bytes = bytes.saturating_add(name.len()).saturating_add(match value {
+                Value::LongString(text) | Value::ByteArray(text) => text.len(),
+                _ => 8,
+            });
+            match value {
+                Value::Array(items) => open.push((depth + 1, Nested::Array(items))),
+                Value::Table(inner) => open.push((depth + 1, Nested::Table(inner))),
+                _ => {}
+            }
+        }
+        if fields > limits.header_fields {
+            return too_many("fields", limits.header_fields);
+        }
+        if bytes > limits.header_bytes {
+            return too_many("bytes", limits.header_bytes);
+        }
+    }
+    Ok(())
+}
+
+/// A value that holds values.
+enum Nested<'a> {
+    Table(&'a Table),
+    Array(&'a [Value]),
+}
+
+impl<'a> Nested<'a> {
+    /// What it holds, with its names where it has names.
+    fn entries(&self) -> Box<dyn Iterator<Item = (&'a str, &'a Value)> + 'a> {
+        match *self {
+            Self::Table(table) => Box::new(table.iter()),
+            Self::Array(items) => Box::new(items.iter().map(|item| ("", item))),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Floor 1, the matter: what travels. Values and tables, the fourteen properties, the message a user builds, the
+//! envelope that the broker freezes it into, and its deaths.
+//!
+//! A [`Message`] is the user's: properties and a body. Publishing freezes it into an [`Envelope`]: exchange, routing
+//! keys, properties, body and death history, immutable and shared by `Arc` between all queues that it reaches. A
+//! death makes a new envelope; the body stays shared.
+
+mod death;
+mod envelope;
+#[allow(clippy::module_inception)]
+mod message;
+mod properties;
+mod value;
+
+pub use death::{Death, Deaths, Reason};
+pub use envelope::Envelope;
+pub(crate) use envelope::{Carbon, HELD_HEADERS};
+pub use message::{InvalidMessage, Message};
+pub use properties::{DeliveryMode, Properties};
+pub use value::{Table, Value};

@@ -1,0 +1,78 @@
+//! The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic).
+
+use super::Table;
+use std::sync::Arc;
+
+/// Whether a message survives a restart of the broker, where its queue does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryMode {
+    /// 1: gone with the broker.
+    Transient,
+    /// 2: kept with a durable queue.
+    Persistent,
+}
+
+/// The properties of a message. `None` is "not set", which is not the same as set to something empty.
+///
+/// The short strings (all the text here) may have at most 255 bytes each; publishing refuses longer ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Properties {
+    /// MIME type of the body.
+    pub content_type: Option<Arc<str>>,
+    /// MIME content encoding of the body.
+    pub content_encoding: Option<Arc<str>>,
+    /// Header fields.
+    pub headers: Option<Table>,
+    /// Transient or persistent; not set is transient, as on the wire.
+    pub delivery_mode: Option<u8>,
+    /// Priority, for queues that have priorities.
+    pub priority: Option<u8>,
+    /// What ties a reply to its request, or an event to its journey.
+    pub correlation_id: Option<Arc<str>>,
+    /// Where a reply should go: mostly a queue name.
+    pub reply_to: Option<Arc<str>>,
+    /// Time to live in whole milliseconds, as decimal digits (RabbitMQ: "Time-To-Live and Expiration").
+    pub expiration: Option<Arc<str>>,
+    /// Identity of the message, given by its publisher.
+    pub message_id: Option<Arc<str>>,
+    /// When it was made, in seconds since 1970.
+    pub timestamp: Option<u64>,
+    /// What kind of message it is.
+    pub kind: Option<Arc<str>>,
+    /// The user who published it; must be the connection's user (RabbitMQ: "Validated User-ID").
+    pub user_id: Option<Arc<str>>,
+    /// The application that made it.
+    pub app_id: Option<Arc<str>>,
+    /// Deprecated by AMQP and carried unchanged.
+    pub cluster_id: Option<Arc<str>>,
+}
+
+impl Properties {
+    /// Whether the message asks to survive a restart.
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        self.delivery_mode == Some(2)
+    }
+
+    /// The header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&super::Value> {
+        self.headers.as_ref()?.get(name)
+    }
+
+    /// The short strings by name, for checks and printing.
+    pub(crate) fn short_strings(&self) -> [(&'static str, Option<&Arc<str>>); 10] {
+        [
+            ("content_type", self.content_type.as_ref()),
+            ("content_encoding", self.content_encoding.as_ref()),
+            ("correlation_id", self.correlation_id.as_ref()),
+            ("reply_to", self.reply_to.as_ref()),
+            ("expiration", self.expiration.as_ref()),
+            ("message_id", self.message_id.as_ref()),
+            ("type", self.kind.as_ref()),
+            ("user_id", self.user_id.as_ref()),
+            ("app_id", self.app_id.as_ref()),
+            ("cluster_id", self.cluster_id.as_ref()),
+        ]
+    }
+}
