@@ -2,6 +2,7 @@
 //!
 //! Nothing here imports anything of the crate; everything above may import this.
 
+mod credit;
 mod id;
 mod limits;
 mod moment;
@@ -9,6 +10,7 @@ mod name;
 mod reply;
 pub(crate) mod sync;
 
+pub use credit::Credit;
 pub use id::{ExchangeId, QueueId, SessionId};
 pub use limits::Limits;
 pub use moment::Moment;

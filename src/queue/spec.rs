@@ -76,6 +76,8 @@ pub struct Settings {
     pub single_active: bool,
     /// How often a quorum queue's message may come back before it dies; `None` is without end.
     pub delivery_limit: Option<u64>,
+    /// Whether a message that comes back to a quorum queue goes to its end: so with a negative `x-delivery-limit`.
+    pub returns_to_tail: bool,
 }
 
 /// What a queue was declared as.

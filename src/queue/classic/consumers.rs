@@ -1,0 +1,273 @@
+//! Consumers of a classic queue: who may take the next message.
+//!
+//! Consumers wait in turns. Whoever is next and has room is served and goes to the end of its priority. Whoever is
+//! next and has no room leaves the turns and is blocked; when its session gets room again, all of the session's
+//! consumers that have room come back to the *end* of their priority. So a full consumer loses its place, as in
+//! RabbitMQ. Room has three gates: the consumer's own prefetch, the session's channel-wide limit, and the window of
+//! deliveries that the session has not drained.
+//!
+//! With a single active consumer all stay in the turns, and only the active one is ever asked.
+
+use crate::base::SessionId;
+use crate::queue::effect::{ConsumerId, ConsumerSpec};
+use crate::queue::turns::Turns;
+
+/// The consumers of a queue.
+#[derive(Debug, Default)]
+pub(crate) struct Consumers {
+    places: Vec<Option<Consumer>>,
+    count: usize,
+    next_serial: u64,
+    turns: Turns,
+    /// Sessions that have consumers here.
+    peers: Vec<Peer>,
+    exclusive: Option<ConsumerId>,
+    single_active: bool,
+    active: Option<ConsumerId>,
+}
+
+/// One consumer.
+#[derive(Debug)]
+struct Consumer {
+    id: ConsumerId,
+    spec: ConsumerSpec,
+    /// The most it may have out; `None` where it acknowledges nothing.
+    room: Option<u32>,
+    out: u32,
+}
+
+/// A session with consumers here.
+#[derive(Debug)]
+struct Peer {
+    session: SessionId,
+    consumers: usize,
+    /// The channel-wide limit was reached when this queue last asked; nothing is tried until it is resumed.
+    suspended: bool,
+    /// Consumers without room, by priority and then by when they were blocked.
+    blocked: Vec<(i64, ConsumerId)>,
+}
+
+impl Consumers {
+    /// No consumers.
+    pub(crate) fn new(single_active: bool) -> Self {
+        Self { single_active, ..Self::default() }
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether one more may come in, by the rules of exclusive consumers (AMQP 0-9-1, `basic.consume.exclusive`).
+    pub(crate) fn admits(&self, exclusive: bool) -> bool {
+        self.exclusive.is_none() && !(exclusive && (self.count > 0 || self.single_active))
+    }
+
+    /// Lets a consumer in. `unlimited` is how many deliveries one without prefetch may have out.
+    pub(crate) fn insert(&mut self, spec: ConsumerSpec, unlimited: u32) -> ConsumerId {
+        let free = self.places.iter().position(Option::is_none).unwrap_or(self.places.len());
+        let id = ConsumerId { slot: u32::try_from(free).unwrap_or(u32::MAX), serial: self.next_serial };
+        self.next_serial += 1;
+        let room = match (spec.no_ack, spec.prefetch) {
+            (true, _) => None,
+            (false, 0) => Some(unlimited),
+            (false, prefetch) => Some(prefetch),
+        };
+        match self.peers.iter_mut().find(|peer| peer.session == spec.session) {
+            Some(peer) => peer.consumers += 1,
+            None => {
+                self.peers.push(Peer { session: spec.session, consumers: 1, suspended: false, blocked: Vec::new() })
+            }
+        }
+        self.turns.push(spec.priority, id);
+        if spec.exclusive {
+            self.exclusive = Some(id);
+        }
+        let consumer = Some(Consumer { id, spec, room, out: 0 });
+        match self.places.get_mut(free) {
+            Some(place) => *place = consumer,
+            None => self.places.push(consumer),
+        }
+        self.count += 1;
+        self.elect();
+        id
+    }
+
+    /// Takes a consumer out; what it has out stays out. False where it is not here.
+    pub(crate) fn remove(&mut self, id: ConsumerId) -> bool {
+        let Some(place) = self.places.get_mut(id.slot as usize).filter(|p| p.as_ref().is_some_and(|c| c.id == id))
+        else {
+            return false;
+        };
+        let Some(consumer) = place.take() else { return false };
+        self.count -= 1;
+        self.turns.remove(id);
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == consumer.spec.session) {
+            peer.blocked.retain(|(_, blocked)| *blocked != id);
+            peer.consumers -= 1;
+        }
+        self.peers.retain(|peer| peer.consumers > 0);
+        if self.exclusive == Some(id) {
+            self.exclusive = None;
+        }
+        if self.active == Some(id) {
+            self.active = None;
+        }
+        self.elect();
+        true
+    }
+
+    /// The consumers of a session, in the order in which they came.
+    pub(crate) fn of_session(&self, session: SessionId) -> Vec<ConsumerId> {
+        self.ids(|consumer| consumer.spec.session == session)
+    }
+
+    /// All consumers and their sessions, in the order in which they came.
+    pub(crate) fn all(&self) -> Vec<(ConsumerId, SessionId)> {
+        let sessions = |id: &ConsumerId| self.get(*id).map(|consumer| (*id, consumer.spec.session));
+        self.ids(|_| true).iter().filter_map(sessions).collect()
+    }
+
+    /// Whoever takes the next message: it is counted as having one more out (where it acknowledges) and goes to the end
+    /// of its turns. `None` where nobody has room.
+    pub(crate) fn serve(&mut self) -> Option<Served> {
+        if self.single_active {
+            let active = self.active?;
+            return self.take(active);
+        }
+        while let Some(next) = self.turns.first() {
+            if let Some(served) = self.take(next) {
+                self.turns.rotate();
+                return Some(served);
+            }
+            self.turns.pop();
+            self.block(next);
+        }
+        None
+    }
+
+    /// Counts deliveries as settled. True where that gave a consumer room that had none.
+    pub(crate) fn settled(&mut self, id: ConsumerId) -> bool {
+        let Some(consumer) = self.get_mut(id) else { return false };
+        let was_full = consumer.room.is_some_and(|room| consumer.out >= room);
+        consumer.out = consumer.out.saturating_sub(1);
+        was_full
+    }
+
+    /// Brings back to the turns whoever of the session has room of its own.
+    pub(crate) fn unblock(&mut self, session: SessionId) {
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) else { return };
+        let blocked = std::mem::take(&mut peer.blocked);
+        let mut still = Vec::new();
+        for (priority, id) in blocked {
+            if self.get(id).is_some_and(Consumer::is_full) {
+                still.push((priority, id));
+            } else {
+                self.turns.push(priority, id);
+            }
+        }
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) {
+            peer.blocked = still;
+        }
+    }
+
+    /// The session's shared credit has room again.
+    pub(crate) fn resume(&mut self, session: SessionId) {
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) {
+            peer.suspended = false;
+        }
+        self.unblock(session);
+    }
+
+    /// Takes one for this consumer, if all three gates are open.
+    fn take(&mut self, id: ConsumerId) -> Option<Served> {
+        let places = &mut self.places;
+        let consumer = places.get_mut(id.slot as usize)?.as_mut().filter(|consumer| consumer.id == id)?;
+        let peer = self.peers.iter_mut().find(|peer| peer.session == consumer.spec.session)?;
+        let spec = &consumer.spec;
+        if peer.suspended || spec.credit.is_window_full() || consumer.is_full() {
+            return None;
+        }
+        if !spec.no_ack {
+            if !spec.credit.try_take() {
+                peer.suspended = true;
+                return None;
+            }
+            consumer.out += 1;
+        }
+        spec.credit.enter_window();
+        Some(Served { id, session: spec.session, no_ack: spec.no_ack })
+    }
+
+    fn block(&mut self, id: ConsumerId) {
+        let Some((session, priority)) = self.get(id).map(|c| (c.spec.session, c.spec.priority)) else { return };
+        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) {
+            let at = peer.blocked.partition_point(|(known, _)| *known >= priority);
+            peer.blocked.insert(at, (priority, id));
+        }
+    }
+
+    /// Makes the first in turn the active one, where there is none.
+    fn elect(&mut self) {
+        if self.single_active && self.active.is_none() {
+            self.active = self.turns.first();
+        }
+    }
+
+    fn get(&self, id: ConsumerId) -> Option<&Consumer> {
+        self.places.get(id.slot as usize)?.as_ref().filter(|consumer| consumer.id == id)
+    }
+
+    fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.places.get_mut(id.slot as usize)?.as_mut().filter(|consumer| consumer.id == id)
+    }
+
+    fn ids(&self, wanted: impl Fn(&Consumer) -> bool) -> Vec<ConsumerId> {
+        let mut ids: Vec<_> = self.places.iter().flatten().filter(|c| wanted(c)).map(|c| c.id).collect();
+        ids.sort_unstable_by_key(|id| id.serial);
+        ids
+    }
+
+    /// What is wrong, if anything is. `out` tells how many deliveries a consumer has out; `waiting` whether messages
+    /// wait.
+    pub(crate) fn check(&self, out: impl Fn(ConsumerId) -> usize, waiting: bool) -> Result<(), String> {
+        for consumer in self.places.iter().flatten() {
+            let id = consumer.id;
+            if consumer.out as usize != out(id) {
+                return Err(format!("consumer {id:?} counts {} out, has {}", consumer.out, out(id)));
+            }
+            if consumer.room.is_some_and(|room| consumer.out > room) {
+                return Err(format!("consumer {id:?} has {} out, beyond its prefetch", consumer.out));
+            }
+            let blocked = self.peers.iter().flat_map(|peer| &peer.blocked).filter(|(_, b)| *b == id).count();
+            let turns = self.turns.iter().filter(|t| *t == id).count();
+            if blocked + turns != 1 {
+                return Err(format!("consumer {id:?} stands {turns} times in turn and {blocked} times blocked"));
+            }
+        }
+        if waiting && !self.single_active && self.turns.first().is_some() {
+            return Err("a message waits while a consumer stands in turn".to_owned());
+        }
+        if self.single_active && self.count > 0 && self.active.is_none() {
+            return Err("there are consumers, and none is active".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Consumer {
+    fn is_full(&self) -> bool {
+        self.room.is_some_and(|room| self.out >= room)
+    }
+}
+
+/// Who was served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Served {
+    /// Which consumer.
+    pub(crate) id: ConsumerId,
+    /// Whose it is.
+    pub(crate) session: SessionId,
+    /// Whether no acknowledgement is due.
+    pub(crate) no_ack: bool,
+}

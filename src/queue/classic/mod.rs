@@ -1,0 +1,310 @@
+//! The classic queue.
+//!
+//! A message comes in by `offer`: it is refused, or handed straight to a consumer that has room, or put into its place
+//! among the ready ones, where the head makes room if the queue is over its length. It goes out to consumers in turn
+//! (`consumers.rs`) or by `take`, stays among what is out until it is settled, and then is gone, or dies, or returns
+//! to its old place. Time ends at the head only: an expired message behind a live one waits for it, as in RabbitMQ.
+
+mod consumers;
+mod ready;
+
+use super::effect::{
+    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
+    over_length,
+};
+use super::entry::{Entry, Unacked};
+use super::spec::{Overflow, Settings};
+use super::totals::{Counts, Totals};
+use crate::base::{Moment, SessionId};
+use crate::message::{Envelope, Reason};
+use consumers::{Consumers, Served};
+use ready::Ready;
+use std::sync::Arc;
+
+/// A classic queue. Invariants (asserted by `check`): what came in is ready, out, or gone and counted; no consumer is
+/// beyond a gate; no message waits while a consumer could take it; the head is not over the length.
+#[derive(Debug)]
+pub(crate) struct ClassicQueue {
+    settings: Settings,
+    limits: QueueLimits,
+    ready: Ready,
+    unacked: Unacked,
+    consumers: Consumers,
+    totals: Totals,
+    next_seq: u64,
+    used: Moment,
+}
+
+impl ClassicQueue {
+    pub(crate) fn new(now: Moment, settings: Settings, limits: QueueLimits) -> Self {
+        let ready = Ready::new(settings.max_priority);
+        let consumers = Consumers::new(settings.single_active);
+        let (unacked, totals) = (Unacked::default(), Totals::default());
+        Self { settings, limits, ready, unacked, consumers, totals, next_seq: 0, used: now }
+    }
+
+    pub(crate) fn offer(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
+        self.expire(now, fx);
+        let bytes = envelope.body().len() as u64;
+        if self.settings.overflow != Overflow::DropHead
+            && over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes)
+        {
+            self.totals.refused += 1;
+            if self.settings.overflow == Overflow::RejectPublishDlx {
+                fx.push(Effect::Die { envelope, reason: Reason::MaxLength, burial: None });
+            }
+            return Offered::Refused;
+        }
+        if self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes) {
+            self.totals.full += 1;
+            return Offered::Full;
+        }
+        self.totals.enqueued += 1;
+        let entry = Entry::new(self.next_seq, envelope, &self.settings, 0, now);
+        self.next_seq += 1;
+        match self.ready.is_empty().then(|| self.consumers.serve()).flatten() {
+            Some(served) => self.hand_over(entry, served, fx),
+            None => {
+                self.ready.insert(entry);
+                self.drop_over_length(fx);
+                self.expire(now, fx);
+            }
+        }
+        Offered::Taken
+    }
+
+    pub(crate) fn take(&mut self, now: Moment, session: SessionId, no_ack: bool, fx: &mut Effects) -> Option<Handout> {
+        self.expire(now, fx);
+        self.used = now;
+        let entry = self.ready.pop()?;
+        self.count_delivery(&entry);
+        let handout = if no_ack {
+            self.totals.acknowledged += 1;
+            entry.handout(session, None, None, false)
+        } else {
+            let mut handout = entry.handout(session, None, None, false);
+            handout.reference = Some(self.unacked.put(entry, session, None));
+            handout
+        };
+        self.expire(now, fx);
+        Some(handout)
+    }
+
+    pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
+        self.expire(now, fx);
+        let mut opened: Vec<SessionId> = Vec::new();
+        for reference in refs {
+            let Some(out) = self.unacked.take(*reference) else { continue };
+            if out.consumer.is_some_and(|consumer| self.consumers.settled(consumer)) && !opened.contains(&out.session) {
+                opened.push(out.session);
+            }
+            match settlement {
+                Settlement::Ack => self.totals.acknowledged += 1,
+                Settlement::Requeue => self.put_back(out.entry),
+                Settlement::Reject => self.die(out.entry, Reason::Rejected, fx),
+            }
+        }
+        for session in opened {
+            self.consumers.unblock(session);
+        }
+        self.settle_down(now, fx);
+    }
+
+    pub(crate) fn attach(
+        &mut self,
+        now: Moment,
+        spec: ConsumerSpec,
+        fx: &mut Effects,
+    ) -> Result<ConsumerId, AttachError> {
+        if !self.consumers.admits(spec.exclusive) {
+            return Err(AttachError::ExclusiveUse);
+        }
+        if self.consumers.len() >= self.limits.consumers {
+            return Err(AttachError::TooMany);
+        }
+        self.used = now;
+        let id = self.consumers.insert(spec, self.limits.unacked_messages);
+        self.pump(now, fx);
+        Ok(id)
+    }
+
+    pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+        let was_here = self.consumers.remove(consumer);
+        self.used = now;
+        self.pump(now, fx);
+        was_here
+    }
+
+    pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        for consumer in self.consumers.of_session(session) {
+            self.consumers.remove(consumer);
+            self.used = now;
+        }
+        for (reference, _) in self.unacked.of_session(session) {
+            if let Some(out) = self.unacked.take(reference) {
+                self.put_back(out.entry);
+            }
+        }
+        self.settle_down(now, fx);
+    }
+
+    pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        self.consumers.resume(session);
+        self.pump(now, fx);
+    }
+
+    pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
+        self.expire(now, fx);
+        let purged = self.ready.clear();
+        self.totals.purged += purged as u64;
+        purged
+    }
+
+    pub(crate) fn advance(&mut self, now: Moment, fx: &mut Effects) {
+        self.settle_down(now, fx);
+        if self.unused_until().is_some_and(|end| end <= now) {
+            fx.push(Effect::Expired);
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        let head = self.ready.head().map(|entry| entry.expires).filter(|expires| *expires != Moment::MAX);
+        [head, self.unused_until()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn touch(&mut self, now: Moment) {
+        self.used = now;
+    }
+
+    pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+        // Levels of priority and the single active consumer are set once, by arguments; a policy cannot change them.
+        let (max_priority, single_active) = (self.settings.max_priority, self.settings.single_active);
+        self.settings = Settings { max_priority, single_active, ..settings };
+        self.used = now;
+        self.settle_down(now, fx);
+    }
+
+    pub(crate) fn close(&mut self, fx: &mut Effects) -> usize {
+        for (consumer, session) in self.consumers.all() {
+            self.consumers.remove(consumer);
+            fx.push(Effect::Detached { consumer, session });
+        }
+        self.unacked = Unacked::default();
+        self.ready.clear()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len(),
+            ready_bytes: self.ready.bytes(),
+            unacked: self.unacked.len(),
+            unacked_bytes: self.unacked.bytes(),
+            dying: 0,
+            consumers: self.consumers.len(),
+        }
+    }
+
+    /// Whether a body of `bytes` would be taken now.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let rejects = self.settings.overflow != Overflow::DropHead;
+        let over = over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes);
+        !(rejects && over) && !self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
+    }
+
+    pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {
+        self.ready.iter()
+    }
+
+    /// What follows every change: drop what is over, expire what is due, hand out what can be.
+    fn settle_down(&mut self, now: Moment, fx: &mut Effects) {
+        self.drop_over_length(fx);
+        self.pump(now, fx);
+    }
+
+    /// Hands out while a message waits and a consumer has room.
+    fn pump(&mut self, now: Moment, fx: &mut Effects) {
+        loop {
+            self.expire(now, fx);
+            if self.ready.is_empty() {
+                return;
+            }
+            let Some(served) = self.consumers.serve() else { return };
+            let Some(entry) = self.ready.pop() else { return };
+            self.hand_over(entry, served, fx);
+        }
+    }
+
+    fn hand_over(&mut self, entry: Entry, served: Served, fx: &mut Effects) {
+        self.count_delivery(&entry);
+        let mut handout = entry.handout(served.session, Some(served.id), None, false);
+        if served.no_ack {
+            self.totals.acknowledged += 1;
+        } else {
+            handout.reference = Some(self.unacked.put(entry, served.session, Some(served.id)));
+        }
+        fx.push(Effect::Deliver(handout));
+    }
+
+    fn put_back(&mut self, mut entry: Entry) {
+        self.totals.requeued += 1;
+        entry.returns = entry.returns.saturating_add(1);
+        self.ready.insert(entry);
+    }
+
+    /// Over its length, the head makes room; a queue that refuses publishes lets in what comes back.
+    fn drop_over_length(&mut self, fx: &mut Effects) {
+        if self.settings.overflow != Overflow::DropHead {
+            return;
+        }
+        while over_length(&self.settings, self.ready.len(), self.ready.bytes()) {
+            let Some(entry) = self.ready.pop() else { return };
+            self.die(entry, Reason::MaxLength, fx);
+        }
+    }
+
+    fn expire(&mut self, now: Moment, fx: &mut Effects) {
+        while self.ready.head().is_some_and(|head| head.is_expired(now)) {
+            let Some(entry) = self.ready.pop() else { return };
+            self.die(entry, Reason::Expired, fx);
+        }
+    }
+
+    fn die(&mut self, entry: Entry, reason: Reason, fx: &mut Effects) {
+        self.totals.died(reason);
+        fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None });
+    }
+
+    fn count_delivery(&mut self, entry: &Entry) {
+        self.totals.delivered += 1;
+        self.totals.redelivered += u64::from(entry.returns > 0);
+    }
+
+    fn unused_until(&self) -> Option<Moment> {
+        let expires = self.settings.expires_millis?;
+        (self.consumers.len() == 0).then(|| self.used.plus_millis(expires))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.ready.check()?;
+        let out = |id| self.unacked.iter().filter(|(_, out)| out.consumer == Some(id)).count();
+        self.consumers.check(out, !self.ready.is_empty())?;
+        let held = (self.ready.len() + self.unacked.len()) as u64;
+        if self.totals.enqueued != held + self.totals.gone() {
+            return Err(format!("{} came in, {held} are here, {} are gone", self.totals.enqueued, self.totals.gone()));
+        }
+        if self.settings.overflow == Overflow::DropHead
+            && over_length(&self.settings, self.ready.len(), self.ready.bytes())
+        {
+            return Err("the queue is over its length".to_owned());
+        }
+        Ok(())
+    }
+}

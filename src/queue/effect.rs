@@ -1,0 +1,168 @@
+//! What goes into a queue's verbs and what comes out: identities, outcomes and effects.
+//!
+//! A queue causes nothing itself. Its verbs append effects; whoever called carries them out, in order.
+
+use super::spec::Settings;
+use crate::base::{Credit, SessionId};
+use crate::message::{Envelope, Reason};
+use std::sync::Arc;
+
+/// A consumer of a queue: its place, and a serial that tells it from a later one in the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConsumerId {
+    /// Its place. Places of consumers that went are used again.
+    pub slot: u32,
+    /// Counts the consumers of the queue.
+    pub serial: u64,
+}
+
+/// A delivery that is out: its place, and a serial that tells it from a later one in the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryRef {
+    /// Its place among what is out.
+    pub slot: u32,
+    /// Counts the deliveries of the queue.
+    pub serial: u64,
+}
+
+/// Who wants to consume, and how.
+#[derive(Clone, Debug)]
+pub struct ConsumerSpec {
+    /// The channel or plain consumer that receives.
+    pub session: SessionId,
+    /// The credit that the session shares among its queues.
+    pub credit: Arc<Credit>,
+    /// Deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// Wants to be the only one.
+    pub exclusive: bool,
+    /// `x-priority`: higher is served first.
+    pub priority: i64,
+    /// How many unsettled deliveries it takes; 0 is no limit of its own.
+    pub prefetch: u32,
+    /// Its consumer tag, by which returned groups of a quorum queue are ordered.
+    pub tag: crate::base::Name,
+}
+
+/// Why a consumer was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachError {
+    /// It wants to be the only one and is not, or another is the only one (403).
+    ExclusiveUse,
+    /// The queue has `Limits::consumers_per_queue` already.
+    TooMany,
+    /// The queue is being deleted.
+    Gone,
+}
+
+/// What becomes of deliveries that are out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done: forget it.
+    Ack,
+    /// Back into the queue.
+    Requeue,
+    /// Not wanted: dead-letter or drop it.
+    Reject,
+}
+
+/// How a queue took a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// It has it, or had it and dropped it by its own rules.
+    Taken,
+    /// It refused, since its `x-overflow` says so: the publisher gets a nack.
+    Refused,
+    /// It is at the broker's own bound (`Limits::ready_messages`, `ready_bytes`).
+    Full,
+    /// It is deleted.
+    Gone,
+}
+
+/// A message on its way to a session.
+#[derive(Clone, Debug)]
+pub struct Handout {
+    /// Who receives it.
+    pub session: SessionId,
+    /// For which consumer; none for `basic.get`.
+    pub consumer: Option<ConsumerId>,
+    /// By what it is settled; none where no acknowledgement is due.
+    pub reference: Option<DeliveryRef>,
+    /// The message.
+    pub envelope: Arc<Envelope>,
+    /// Whether it was out before.
+    pub redelivered: bool,
+    /// How often it came back.
+    pub returns: u32,
+    /// Whether the queue shows `returns` as the header `x-delivery-count`.
+    pub counted: bool,
+}
+
+/// What a queue wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Hand this over.
+    Deliver(Handout),
+    /// This died: dead-letter it, or drop it where there is nowhere to. With `burial`, the queue keeps it until it is
+    /// told that somebody has it (at-least-once).
+    Die {
+        /// What died.
+        envelope: Arc<Envelope>,
+        /// Why.
+        reason: Reason,
+        /// By which number to bury it.
+        burial: Option<u64>,
+    },
+    /// This consumer was cancelled by the queue.
+    Detached {
+        /// Which.
+        consumer: ConsumerId,
+        /// Of whom.
+        session: SessionId,
+    },
+    /// The queue's time without use has ended: delete it.
+    Expired,
+}
+
+/// Effects in order. A caller reuses one buffer.
+pub type Effects = Vec<Effect>;
+
+/// What both kinds of queue need to know of their surroundings.
+#[derive(Clone, Debug)]
+pub struct QueueLimits {
+    /// See `Limits::ready_messages`.
+    pub ready_messages: usize,
+    /// See `Limits::ready_bytes`.
+    pub ready_bytes: u64,
+    /// See `Limits::unacked_messages`.
+    pub unacked_messages: u32,
+    /// See `Limits::consumers_per_queue`.
+    pub consumers: usize,
+    /// See `Limits::dead_letter_retry_millis`.
+    pub dead_letter_retry_millis: u64,
+}
+
+impl From<&crate::base::Limits> for QueueLimits {
+    fn from(limits: &crate::base::Limits) -> Self {
+        Self {
+            ready_messages: limits.ready_messages,
+            ready_bytes: limits.ready_bytes,
+            unacked_messages: u32::try_from(limits.unacked_messages).unwrap_or(u32::MAX).max(1),
+            consumers: limits.consumers_per_queue,
+            dead_letter_retry_millis: limits.dead_letter_retry_millis,
+        }
+    }
+}
+
+impl QueueLimits {
+    /// Whether one more body of `bytes` would go over the broker's own bound.
+    pub(crate) fn is_full(&self, ready: usize, ready_bytes: u64, bytes: u64) -> bool {
+        ready >= self.ready_messages || ready_bytes.saturating_add(bytes) > self.ready_bytes
+    }
+}
+
+/// Whether `ready` messages of `bytes` are over the queue's own length.
+pub(crate) fn over_length(settings: &Settings, ready: usize, bytes: u64) -> bool {
+    settings.max_length.is_some_and(|max| ready as u64 > max)
+        || settings.max_length_bytes.is_some_and(|max| bytes > max)
+}

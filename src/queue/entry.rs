@@ -1,0 +1,149 @@
+//! A message in a queue, and what is out.
+
+use super::effect::{ConsumerId, DeliveryRef, Handout};
+use super::spec::Settings;
+use crate::base::{Moment, SessionId};
+use crate::message::Envelope;
+use std::sync::Arc;
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Its place: counts what came into the queue.
+    pub(crate) seq: u64,
+    /// When it expires; [`Moment::MAX`] where it does not.
+    pub(crate) expires: Moment,
+    /// How often it came back.
+    pub(crate) returns: u32,
+    /// The message.
+    pub(crate) envelope: Arc<Envelope>,
+}
+
+impl Entry {
+    /// An entry that starts its time now. `least` is the shortest time to live that the kind of queue knows.
+    pub(crate) fn new(seq: u64, envelope: Arc<Envelope>, settings: &Settings, least: u64, now: Moment) -> Self {
+        let ttl = match (settings.message_ttl_millis, envelope.expiration_millis()) {
+            (Some(queue), Some(own)) => Some(queue.min(own)),
+            (queue, own) => queue.or(own),
+        };
+        let expires = ttl.map_or(Moment::MAX, |millis| now.plus_millis(millis.max(least)));
+        Self { seq, expires, returns: 0, envelope }
+    }
+
+    /// Bytes of the body: what length limits count.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.envelope.body().len() as u64
+    }
+
+    /// Whether its time has ended.
+    pub(crate) fn is_expired(&self, now: Moment) -> bool {
+        self.expires <= now && self.expires != Moment::MAX
+    }
+
+    /// The entry on its way to somebody.
+    pub(crate) fn handout(
+        &self,
+        session: SessionId,
+        consumer: Option<ConsumerId>,
+        reference: Option<DeliveryRef>,
+        counted: bool,
+    ) -> Handout {
+        Handout {
+            session,
+            consumer,
+            reference,
+            envelope: Arc::clone(&self.envelope),
+            redelivered: self.returns > 0,
+            returns: self.returns,
+            counted,
+        }
+    }
+}
+
+/// An entry that is out.
+#[derive(Clone, Debug)]
+pub(crate) struct Out {
+    /// The entry.
+    pub(crate) entry: Entry,
+    /// Who has it.
+    pub(crate) session: SessionId,
+    /// Through which consumer; none by `basic.get`.
+    pub(crate) consumer: Option<ConsumerId>,
+    serial: u64,
+}
+
+/// What is out: entries handed over and not yet settled, each in a place of its own.
+///
+/// Invariants: `count` and `bytes` are those of the taken places; a place is free or taken, never both.
+#[derive(Debug, Default)]
+pub(crate) struct Unacked {
+    places: Vec<Option<Out>>,
+    free: Vec<u32>,
+    next: u64,
+    bytes: u64,
+}
+
+impl Unacked {
+    /// How many are out.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Bytes of their bodies.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Puts an entry out.
+    pub(crate) fn put(&mut self, entry: Entry, session: SessionId, consumer: Option<ConsumerId>) -> DeliveryRef {
+        let serial = self.next;
+        self.next += 1;
+        self.bytes += entry.bytes();
+        let out = Some(Out { entry, session, consumer, serial });
+        let free = self.free.pop();
+        match free.and_then(|slot| self.places.get_mut(slot as usize).map(|place| (slot, place))) {
+            Some((slot, place)) => {
+                *place = out;
+                DeliveryRef { slot, serial }
+            }
+            None => {
+                self.places.push(out);
+                DeliveryRef { slot: (self.places.len() - 1) as u32, serial }
+            }
+        }
+    }
+
+    /// Takes an entry back; none where it is not out any more.
+    pub(crate) fn take(&mut self, reference: DeliveryRef) -> Option<Out> {
+        let place = self.places.get_mut(reference.slot as usize)?;
+        if place.as_ref()?.serial != reference.serial {
+            return None;
+        }
+        let out = place.take()?;
+        self.bytes -= out.entry.bytes();
+        self.free.push(reference.slot);
+        if self.free.len() == self.places.len() && self.places.len() > 1_024 {
+            self.places = Vec::new();
+            self.free = Vec::new();
+        }
+        Some(out)
+    }
+
+    /// What one session has out, in the order in which it was handed over.
+    pub(crate) fn of_session(&self, session: SessionId) -> Vec<(DeliveryRef, Option<ConsumerId>)> {
+        let mut found: Vec<_> = (self.iter())
+            .filter(|(_, out)| out.session == session)
+            .map(|(reference, out)| (reference, out.consumer))
+            .collect();
+        found.sort_unstable_by_key(|(reference, _)| reference.serial);
+        found
+    }
+
+    /// Everything that is out, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (DeliveryRef, &Out)> {
+        self.places.iter().enumerate().filter_map(|(slot, place)| {
+            let out = place.as_ref()?;
+            Some((DeliveryRef { slot: slot as u32, serial: out.serial }, out))
+        })
+    }
+}

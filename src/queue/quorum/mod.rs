@@ -1,0 +1,384 @@
+//! The quorum queue: RabbitMQ's replicated queue as seen by its clients, with one replica.
+//!
+//! It differs from a classic queue in whom it serves (`consumers.rs`), in where a message goes that comes back
+//! (`ready.rs`: before all new ones, in the order of return), in counting returns (`x-delivery-count`, and a limit at
+//! which the message dies), in looking at its length only after consumers were served, in how it refuses
+//! publishers (`publishers.rs`), and in that it can keep a dead letter until somebody has taken it.
+
+mod consumers;
+mod publishers;
+mod ready;
+
+use super::effect::{
+    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
+    over_length,
+};
+use super::entry::{Entry, Out, Unacked};
+use super::spec::{Overflow, Settings, Strategy};
+use super::totals::{Counts, Totals};
+use crate::base::{Moment, SessionId};
+use crate::message::{Envelope, Reason};
+use consumers::{Consumers, Served};
+use publishers::Publishers;
+use ready::Ready;
+use std::sync::Arc;
+
+/// A quorum queue. Invariants (asserted by `check`): what came in is ready, out, dying, or gone and counted; no
+/// consumer has more out than its prefetch; no message waits while a consumer has credit.
+#[derive(Debug)]
+pub(crate) struct QuorumQueue {
+    settings: Settings,
+    limits: QueueLimits,
+    ready: Ready,
+    unacked: Unacked,
+    /// How many are out by `take`; RabbitMQ counts each as a consumer.
+    got: usize,
+    consumers: Consumers,
+    publishers: Publishers,
+    dying: Vec<Dying>,
+    next_burial: u64,
+    totals: Totals,
+    next_seq: u64,
+    used: Moment,
+}
+
+/// A dead letter that is kept until somebody has taken it.
+#[derive(Debug)]
+struct Dying {
+    burial: u64,
+    envelope: Arc<Envelope>,
+    reason: Reason,
+    retry: Moment,
+}
+
+impl QuorumQueue {
+    pub(crate) fn new(now: Moment, settings: Settings, limits: QueueLimits) -> Self {
+        let consumers = Consumers::new(settings.single_active);
+        Self {
+            settings,
+            limits,
+            ready: Ready::default(),
+            unacked: Unacked::default(),
+            got: 0,
+            consumers,
+            publishers: Publishers::new(),
+            dying: Vec::new(),
+            next_burial: 0,
+            totals: Totals::default(),
+            next_seq: 0,
+            used: now,
+        }
+    }
+
+    pub(crate) fn offer(
+        &mut self,
+        now: Moment,
+        publisher: Option<SessionId>,
+        envelope: Arc<Envelope>,
+        fx: &mut Effects,
+    ) -> Offered {
+        self.expire(now, fx);
+        let over = self.is_over();
+        if self.settings.overflow == Overflow::RejectPublish && self.publishers.refuses(publisher, over) {
+            self.totals.refused += 1;
+            return Offered::Refused;
+        }
+        if self.limits.is_full(self.ready.len(), self.ready.bytes(), envelope.body().len() as u64) {
+            self.totals.full += 1;
+            return Offered::Full;
+        }
+        self.totals.enqueued += 1;
+        self.ready.push(Entry::new(self.next_seq, envelope, &self.settings, 1, now));
+        self.next_seq += 1;
+        self.checkout(now, fx);
+        Offered::Taken
+    }
+
+    pub(crate) fn take(&mut self, now: Moment, session: SessionId, no_ack: bool, fx: &mut Effects) -> Option<Handout> {
+        let before = fx.len();
+        self.expire(now, fx);
+        // RabbitMQ 4.0 dead-letters what a get finds expired with the last first.
+        fx.get_mut(before..).unwrap_or_default().reverse();
+        self.used = now;
+        let entry = self.ready.pop()?;
+        self.count_delivery(&entry);
+        let mut handout = entry.handout(session, None, None, true);
+        if no_ack {
+            self.totals.acknowledged += 1;
+        } else {
+            self.got += 1;
+            handout.reference = Some(self.unacked.put(entry, session, None));
+        }
+        self.keep_length(now, fx);
+        Some(handout)
+    }
+
+    pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
+        let outs: Vec<Out> = refs.iter().filter_map(|reference| self.unacked.take(*reference)).collect();
+        let mut credits: Vec<(ConsumerId, u32)> = Vec::new();
+        for out in outs {
+            match out.consumer {
+                None => self.got -= 1,
+                Some(id) => match credits.iter_mut().find(|(known, _)| *known == id) {
+                    Some((_, count)) => *count += 1,
+                    None => credits.push((id, 1)),
+                },
+            }
+            match settlement {
+                Settlement::Ack => self.totals.acknowledged += 1,
+                Settlement::Requeue => self.put_back(now, out.entry, fx),
+                Settlement::Reject => self.die(now, out.entry, Reason::Rejected, fx),
+            }
+        }
+        for (id, count) in credits {
+            self.consumers.settled(id, count, settlement != Settlement::Requeue);
+        }
+        self.checkout(now, fx);
+    }
+
+    pub(crate) fn attach(
+        &mut self,
+        now: Moment,
+        spec: ConsumerSpec,
+        fx: &mut Effects,
+    ) -> Result<ConsumerId, AttachError> {
+        if self.consumers.len() >= self.limits.consumers {
+            return Err(AttachError::TooMany);
+        }
+        let id = self.consumers.insert(spec);
+        self.checkout(now, fx);
+        Ok(id)
+    }
+
+    pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+        let was_here = self.consumers.cancel(consumer);
+        self.used = now;
+        self.checkout(now, fx);
+        was_here
+    }
+
+    pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        let outs = self.unacked.of_session(session);
+        let consumers = self.consumers.of_session(session);
+        let in_order = consumers.iter().map(|id| Some(*id)).chain([None]);
+        for consumer in in_order {
+            for (reference, _) in outs.iter().filter(|(_, by)| *by == consumer) {
+                let Some(out) = self.unacked.take(*reference) else { continue };
+                self.got -= usize::from(consumer.is_none());
+                self.return_entry(now, out.entry, fx);
+            }
+        }
+        for id in consumers {
+            self.consumers.forget(id);
+            self.used = now;
+        }
+        self.consumers.activate();
+        self.publishers.forget(session);
+        self.checkout(now, fx);
+    }
+
+    pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        self.consumers.resume(session);
+        self.checkout(now, fx);
+    }
+
+    pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
+        self.expire(now, fx);
+        let purged = self.ready.clear();
+        self.totals.purged += purged as u64;
+        self.keep_length(now, fx);
+        purged
+    }
+
+    pub(crate) fn advance(&mut self, now: Moment, fx: &mut Effects) {
+        self.checkout(now, fx);
+        let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
+        for dying in self.dying.iter_mut().filter(|dying| dying.retry <= now) {
+            dying.retry = retry;
+            let (envelope, burial) = (Arc::clone(&dying.envelope), Some(dying.burial));
+            fx.push(Effect::Die { envelope, reason: dying.reason, burial });
+        }
+        if self.unused_until().is_some_and(|end| end <= now) {
+            fx.push(Effect::Expired);
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        let head = self.ready.head().map(|entry| entry.expires).filter(|expires| *expires != Moment::MAX);
+        let retry = self.dying.iter().map(|dying| dying.retry).min();
+        [head, retry, self.unused_until()].into_iter().flatten().min()
+    }
+
+    /// Somebody has taken this dead letter.
+    pub(crate) fn bury(&mut self, now: Moment, burial: u64, fx: &mut Effects) {
+        self.dying.retain(|dying| dying.burial != burial);
+        self.keep_length(now, fx);
+    }
+
+    pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+        self.settings = Settings { single_active: self.settings.single_active, ..settings };
+        self.checkout(now, fx);
+    }
+
+    pub(crate) fn close(&mut self, fx: &mut Effects) -> usize {
+        for (consumer, session) in self.consumers.all() {
+            fx.push(Effect::Detached { consumer, session });
+        }
+        self.consumers = Consumers::new(self.settings.single_active);
+        self.unacked = Unacked::default();
+        self.dying.clear();
+        self.ready.clear()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            ready: self.ready.len(),
+            ready_bytes: self.ready.bytes(),
+            unacked: self.unacked.len(),
+            unacked_bytes: self.unacked.bytes(),
+            dying: self.dying.len(),
+            consumers: self.consumers.counted() + self.got,
+        }
+    }
+
+    /// Whether a body of `bytes` from a new publisher would be taken now.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let refuses = self.settings.overflow == Overflow::RejectPublish && self.is_over();
+        !refuses && !self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
+    }
+
+    pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {
+        self.ready.iter()
+    }
+
+    /// Serves consumers while there are messages and credit, then looks at the length. The channel sees what one
+    /// command hands out consumer by consumer.
+    fn checkout(&mut self, now: Moment, fx: &mut Effects) {
+        let mut handouts: Vec<(u64, Handout)> = Vec::new();
+        loop {
+            self.expire(now, fx);
+            if self.ready.is_empty() {
+                break;
+            }
+            let Some(served) = self.consumers.serve() else { break };
+            let Some(entry) = self.ready.pop() else { break };
+            handouts.push((served.id.serial, self.hand_over(entry, served)));
+        }
+        handouts.sort_by_key(|(serial, _)| *serial);
+        fx.extend(handouts.into_iter().map(|(_, handout)| Effect::Deliver(handout)));
+        self.keep_length(now, fx);
+    }
+
+    fn hand_over(&mut self, entry: Entry, served: Served) -> Handout {
+        self.count_delivery(&entry);
+        let mut handout = entry.handout(served.session, Some(served.id), None, true);
+        if served.no_ack {
+            self.totals.acknowledged += 1;
+        } else {
+            handout.reference = Some(self.unacked.put(entry, served.session, Some(served.id)));
+        }
+        handout
+    }
+
+    /// Gives back what a client returned. Without a delivery limit RabbitMQ puts it at the end, serving in between.
+    fn put_back(&mut self, now: Moment, mut entry: Entry, fx: &mut Effects) {
+        if !self.settings.returns_to_tail {
+            return self.return_entry(now, entry, fx);
+        }
+        self.totals.requeued += 1;
+        entry.returns = entry.returns.saturating_add(1);
+        self.ready.put_last(entry);
+        self.checkout(now, fx);
+    }
+
+    /// Counts a return; over the limit it is the last.
+    fn return_entry(&mut self, now: Moment, mut entry: Entry, fx: &mut Effects) {
+        entry.returns = entry.returns.saturating_add(1);
+        if self.settings.delivery_limit.is_some_and(|limit| u64::from(entry.returns) > limit) {
+            return self.die(now, entry, Reason::DeliveryLimit, fx);
+        }
+        self.totals.requeued += 1;
+        self.ready.put_back(entry);
+    }
+
+    /// Looks at the length: drops at the head, or closes and opens publishers.
+    fn keep_length(&mut self, now: Moment, fx: &mut Effects) {
+        if self.settings.overflow == Overflow::RejectPublish {
+            let (over, ready, bytes) = (self.is_over(), self.ready.len() + self.dying.len(), self.held_bytes());
+            self.publishers.look(&self.settings, ready, bytes, over);
+            return;
+        }
+        let before = fx.len();
+        while self.is_over() {
+            let Some(entry) = self.ready.pop() else { break };
+            self.die(now, entry, Reason::MaxLength, fx);
+        }
+        // RabbitMQ 4.0 dead-letters what one command drops with the last first.
+        fx.get_mut(before..).unwrap_or_default().reverse();
+    }
+
+    fn is_over(&self) -> bool {
+        over_length(&self.settings, self.ready.len() + self.dying.len(), self.held_bytes())
+    }
+
+    fn held_bytes(&self) -> u64 {
+        self.ready.bytes() + self.dying.iter().map(|dying| dying.envelope.body().len() as u64).sum::<u64>()
+    }
+
+    fn expire(&mut self, now: Moment, fx: &mut Effects) {
+        while self.ready.head().is_some_and(|head| head.is_expired(now)) {
+            let Some(entry) = self.ready.pop() else { return };
+            self.die(now, entry, Reason::Expired, fx);
+        }
+    }
+
+    fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut Effects) {
+        self.totals.died(reason);
+        let kept = self.settings.strategy == Strategy::AtLeastOnce
+            && self.settings.overflow == Overflow::RejectPublish
+            && self.settings.dead_letter.is_some();
+        let burial = kept.then(|| {
+            let burial = self.next_burial;
+            self.next_burial += 1;
+            let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
+            self.dying.push(Dying { burial, envelope: Arc::clone(&entry.envelope), reason, retry });
+            burial
+        });
+        fx.push(Effect::Die { envelope: entry.envelope, reason, burial });
+    }
+
+    fn count_delivery(&mut self, entry: &Entry) {
+        self.totals.delivered += 1;
+        self.totals.redelivered += u64::from(entry.returns > 0);
+    }
+
+    fn unused_until(&self) -> Option<Moment> {
+        let expires = self.settings.expires_millis?;
+        (self.consumers.is_empty() && self.got == 0).then(|| self.used.plus_millis(expires))
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.ready.check()?;
+        let out = |id| self.unacked.iter().filter(|(_, out)| out.consumer == Some(id)).count();
+        self.consumers.check(out, !self.ready.is_empty())?;
+        let held = (self.ready.len() + self.unacked.len()) as u64;
+        if self.totals.enqueued != held + self.totals.gone() {
+            return Err(format!("{} came in, {held} are here, {} are gone", self.totals.enqueued, self.totals.gone()));
+        }
+        if self.settings.overflow != Overflow::RejectPublish && self.is_over() {
+            return Err("the queue is over its length".to_owned());
+        }
+        if self.got != self.unacked.iter().filter(|(_, out)| out.consumer.is_none()).count() {
+            return Err(format!("{} counted as taken by get", self.got));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! The queue as the engine sees it: one machine, of either kind.
+//!
+//! Every verb takes the moment at which it happens and a list that effects are appended to. Nothing else goes in or
+//! comes out: no lock, no clock, no waker. The same verbs in the same order have the same effects.
+
+use super::classic::ClassicQueue;
+use super::effect::{
+    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effects, Handout, Offered, QueueLimits, Settlement,
+};
+use super::quorum::QuorumQueue;
+use super::spec::{QueueKind, Settings};
+use super::totals::{Counts, Totals};
+use crate::base::{Moment, SessionId};
+use crate::message::Envelope;
+use std::sync::Arc;
+
+/// A queue, classic or quorum.
+#[derive(Debug)]
+pub struct QueueState {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Classic(ClassicQueue),
+    // Rarer and larger.
+    Quorum(Box<QuorumQueue>),
+}
+
+macro_rules! each {
+    ($self:ident, $queue:ident => $verb:expr) => {
+        match &mut $self.kind {
+            Kind::Classic($queue) => $verb,
+            Kind::Quorum($queue) => $verb,
+        }
+    };
+    (ref $self:ident, $queue:ident => $verb:expr) => {
+        match &$self.kind {
+            Kind::Classic($queue) => $verb,
+            Kind::Quorum($queue) => $verb,
+        }
+    };
+}
+
+impl QueueState {
+    /// An empty queue, made now.
+    #[must_use]
+    pub fn new(now: Moment, kind: QueueKind, settings: Settings, limits: QueueLimits) -> Self {
+        let kind = match kind {
+            QueueKind::Classic => Kind::Classic(ClassicQueue::new(now, settings, limits)),
+            QueueKind::Quorum => Kind::Quorum(Box::new(QuorumQueue::new(now, settings, limits))),
+        };
+        Self { kind }
+    }
+
+    /// A message comes in. `publisher` is the channel it came through, if it came through one.
+    pub fn offer(
+        &mut self,
+        now: Moment,
+        publisher: Option<SessionId>,
+        envelope: Arc<Envelope>,
+        fx: &mut Effects,
+    ) -> Offered {
+        match &mut self.kind {
+            Kind::Classic(queue) => queue.offer(now, envelope, fx),
+            Kind::Quorum(queue) => queue.offer(now, publisher, envelope, fx),
+        }
+    }
+
+    /// Takes the head for `basic.get`; `None` where nothing is ready.
+    pub fn take(&mut self, now: Moment, session: SessionId, no_ack: bool, fx: &mut Effects) -> Option<Handout> {
+        each!(self, queue => queue.take(now, session, no_ack, fx))
+    }
+
+    /// Settles deliveries, in the order given. What is not out any more is passed over.
+    pub fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
+        each!(self, queue => queue.settle(now, refs, settlement, fx));
+    }
+
+    /// Lets a consumer in and serves it.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError`] where it may not come in.
+    pub fn attach(&mut self, now: Moment, spec: ConsumerSpec, fx: &mut Effects) -> Result<ConsumerId, AttachError> {
+        each!(self, queue => queue.attach(now, spec, fx))
+    }
+
+    /// A consumer is cancelled by its client. What it has out stays out. False where it is not here.
+    pub fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+        each!(self, queue => queue.detach(now, consumer, fx))
+    }
+
+    /// A session ends: its consumers go and what it has out comes back.
+    pub fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        each!(self, queue => queue.close_session(now, session, fx));
+    }
+
+    /// The session's shared credit has room again: serve its consumers.
+    pub fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        each!(self, queue => queue.resume(now, session, fx));
+    }
+
+    /// Throws away what is ready, and says how many that were.
+    pub fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
+        each!(self, queue => queue.purge(now, fx))
+    }
+
+    /// Time has come to `now`: expire what is due.
+    pub fn advance(&mut self, now: Moment, fx: &mut Effects) {
+        each!(self, queue => queue.advance(now, fx));
+    }
+
+    /// When `advance` would next do something.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        each!(ref self, queue => queue.next_deadline())
+    }
+
+    /// The queue was declared anew: a classic one counts that as use (RabbitMQ: "Queue TTL").
+    pub fn touch(&mut self, now: Moment) {
+        if let Kind::Classic(queue) = &mut self.kind {
+            queue.touch(now);
+        }
+    }
+
+    /// Somebody has taken a dead letter that the queue kept.
+    pub fn bury(&mut self, now: Moment, burial: u64, fx: &mut Effects) {
+        if let Kind::Quorum(queue) = &mut self.kind {
+            queue.bury(now, burial, fx);
+        }
+    }
+
+    /// Other settings are in force: a policy came or went.
+    pub fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+        each!(self, queue => queue.apply_settings(now, settings, fx));
+    }
+
+    /// The queue is deleted: consumers are told, everything is thrown away. Returns how many were ready.
+    pub fn close(&mut self, fx: &mut Effects) -> usize {
+        each!(self, queue => queue.close(fx))
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        each!(ref self, queue => queue.settings())
+    }
+
+    /// What the queue holds.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        each!(ref self, queue => queue.counts())
+    }
+
+    /// What became of its messages.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        each!(ref self, queue => queue.totals())
+    }
+
+    /// Whether a body of `bytes` would be taken now, and not refused.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        each!(ref self, queue => queue.has_room(bytes))
+    }
+
+    /// The first `count` ready messages, and whether each was out before.
+    #[must_use]
+    pub fn peek(&self, count: usize) -> Vec<(Arc<Envelope>, bool)> {
+        let peeked = |entry: &super::entry::Entry| (Arc::clone(&entry.envelope), entry.returns > 0);
+        each!(ref self, queue => queue.ready().take(count).map(peeked).collect())
+    }
+
+    /// Whether the moment matters to this queue now: something in it can expire, or may if it takes `envelope`.
+    #[must_use]
+    pub fn wants_clock(&self, envelope: Option<&Envelope>) -> bool {
+        let settings = self.settings();
+        settings.message_ttl_millis.is_some()
+            || settings.expires_millis.is_some()
+            || envelope.is_some_and(|envelope| envelope.expiration_millis().is_some())
+            || self.next_deadline().is_some()
+            || settings.strategy == super::spec::Strategy::AtLeastOnce
+    }
+
+    /// Asserts the invariants.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold, in words.
+    pub fn check(&self) -> Result<(), String> {
+        each!(ref self, queue => queue.check())
+    }
+}

@@ -1,0 +1,69 @@
+//! Turns: who is served next. Higher priorities first; within one, whoever has waited longest.
+
+use super::effect::ConsumerId;
+use std::collections::VecDeque;
+
+/// Consumers waiting for their turn, by priority.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    /// From the highest priority down; no class is empty.
+    classes: Vec<(i64, VecDeque<ConsumerId>)>,
+}
+
+impl Turns {
+    /// Puts a consumer at the end of its priority.
+    pub(crate) fn push(&mut self, priority: i64, consumer: ConsumerId) {
+        self.class(priority).push_back(consumer);
+    }
+
+    /// Puts a consumer at the beginning of its priority: back to where it was taken from.
+    pub(crate) fn unpop(&mut self, priority: i64, consumer: ConsumerId) {
+        self.class(priority).push_front(consumer);
+    }
+
+    /// Whoever is next, without taking it.
+    pub(crate) fn first(&self) -> Option<ConsumerId> {
+        self.classes.first()?.1.front().copied()
+    }
+
+    /// Takes whoever is next.
+    pub(crate) fn pop(&mut self) -> Option<ConsumerId> {
+        let (_, class) = self.classes.first_mut()?;
+        let consumer = class.pop_front();
+        if class.is_empty() {
+            self.classes.remove(0);
+        }
+        consumer
+    }
+
+    /// Serves whoever is next and puts it at the end of its priority, in one step.
+    pub(crate) fn rotate(&mut self) {
+        if let Some((_, class)) = self.classes.first_mut() {
+            class.rotate_left(1);
+        }
+    }
+
+    /// Takes a consumer out, wherever it is.
+    pub(crate) fn remove(&mut self, consumer: ConsumerId) {
+        for (_, class) in &mut self.classes {
+            class.retain(|waiting| *waiting != consumer);
+        }
+        self.classes.retain(|(_, class)| !class.is_empty());
+    }
+
+    /// Whoever waits, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ConsumerId> {
+        self.classes.iter().flat_map(|(_, class)| class.iter().copied())
+    }
+
+    fn class(&mut self, priority: i64) -> &mut VecDeque<ConsumerId> {
+        let at = self.classes.partition_point(|(known, _)| *known > priority);
+        if self.classes.get(at).is_none_or(|(known, _)| *known != priority) {
+            self.classes.insert(at, (priority, VecDeque::new()));
+        }
+        // The class was found or has just been put there; the last one is only for the compiler.
+        let last = self.classes.len() - 1;
+        #[allow(clippy::indexing_slicing)]
+        &mut self.classes[at.min(last)].1
+    }
+}
