@@ -10,15 +10,21 @@
 //! Two kinds share that walk and differ in almost every rule of it, so each is a machine of its own: `classic/` and
 //! `quorum/`. `state.rs` is the one face of both.
 
+mod arguments;
 mod classic;
 pub mod effect;
 mod entry;
+mod policy;
 mod quorum;
+mod refusal;
+mod settings;
 mod spec;
 mod state;
 mod totals;
 mod turns;
 
-pub use spec::{DeadLetter, Overflow, QueueKind, QueueSpec, Settings, Strategy, UnknownWord};
+pub use policy::{ApplyTo, InvalidPolicy, Policy, PolicyDefinition};
+pub use refusal::{Inequivalent, InvalidQueue, Refusal};
+pub use spec::{DeadLetter, Overflow, QueueFlags, QueueKind, QueueSpec, Settings, Strategy, UnknownWord};
 pub use state::QueueState;
 pub use totals::{Counts, Totals};

@@ -4,8 +4,10 @@
 //! force: the arguments, and over them the policy that applies, if one does. The queue machine reads settings only; it
 //! gets new ones when a policy comes or goes.
 
+use super::arguments;
+use super::refusal::{Inequivalent, InvalidQueue, equivalent};
 use crate::base::Name;
-use crate::message::Table;
+use crate::message::{Table, Value};
 use std::fmt;
 use std::str::FromStr;
 
@@ -74,10 +76,9 @@ pub struct Settings {
     pub max_priority: Option<u8>,
     /// Whether only one consumer at a time is served.
     pub single_active: bool,
-    /// How often a quorum queue's message may come back before it dies; `None` is without end.
+    /// How often a quorum queue's message may come back before it dies. `None` is a limit below zero: no limit, and
+    /// then what comes back goes to the tail. Classic queues have `None` and do not look at it.
     pub delivery_limit: Option<u64>,
-    /// Whether a message that comes back to a quorum queue goes to its end: so with a negative `x-delivery-limit`.
-    pub returns_to_tail: bool,
 }
 
 /// What a queue was declared as.
@@ -95,6 +96,111 @@ pub struct QueueSpec {
     pub auto_delete: bool,
     /// Its arguments, as they were given.
     pub arguments: Table,
+}
+
+impl QueueSpec {
+    /// Checks what a new queue is asked to be, in RabbitMQ's order.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidQueue`], displayed as RabbitMQ's text.
+    pub fn check(name: Name, flags: QueueFlags, arguments: Table) -> Result<Self, InvalidQueue> {
+        if let Some(value) = arguments.get("x-dead-letter-exchange")
+            && !matches!(value, Value::LongString(_))
+        {
+            return Err(InvalidQueue::DeadLetterExchange { queue: name, type_name: value.type_name() });
+        }
+        let kind = arguments::kind(&name, &arguments)?;
+        arguments::check(&name, kind, &arguments)?;
+        let QueueFlags { durable, exclusive, auto_delete } = flags;
+        // As RabbitMQ keeps it: what goes with its connection does not outlive a restart.
+        let spec = Self { name, kind, durable: durable && !exclusive, exclusive, auto_delete, arguments };
+        spec.check_flags()?;
+        Ok(spec)
+    }
+
+    /// A quorum queue is durable, shared and stays.
+    fn check_flags(&self) -> Result<(), InvalidQueue> {
+        if self.kind == QueueKind::Classic {
+            return Ok(());
+        }
+        let wrong =
+            [(self.auto_delete, "auto-delete"), (self.exclusive, "exclusive-owner"), (!self.durable, "non-durable")];
+        match wrong.into_iter().find(|(holds, _)| *holds) {
+            Some((_, property)) => Err(InvalidQueue::Property { queue: self.name.clone(), property }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the broker may choose the name of a queue with these arguments.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidQueue::ServerNamed`] for a quorum queue.
+    pub fn check_server_named(arguments: &Table) -> Result<(), InvalidQueue> {
+        match arguments::kind(&Name::default(), arguments) {
+            Ok(kind @ QueueKind::Quorum) => Err(InvalidQueue::ServerNamed { kind }),
+            // A type that is unknown is refused later, with the name that the queue would have had.
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares a redeclaration with the queue there is: `durable`, `auto_delete`, then the arguments that queues of this
+    /// kind take. Others are not looked at and nothing is validated. Exclusiveness is the engine's matter.
+    ///
+    /// # Errors
+    ///
+    /// The first difference.
+    pub fn check_redeclared(&self, durable: bool, auto_delete: bool, arguments: &Table) -> Result<(), Inequivalent> {
+        let differs = |argument, received, current| Inequivalent {
+            resource: format!("queue '{}' in vhost '/'", self.name),
+            argument,
+            received,
+            current,
+        };
+        for (flag, received, current) in
+            [("durable", durable, self.durable), ("auto_delete", auto_delete, self.auto_delete)]
+        {
+            if received != current {
+                return Err(differs(flag, Some(received.into()), Some(current.into())));
+            }
+        }
+        match self.differences(arguments).next() {
+            Some((argument, received, current)) => Err(differs(argument, received, current)),
+            None => Ok(()),
+        }
+    }
+
+    /// Every argument in which a redeclaration differs: its name, what is asked for, what there is.
+    pub(crate) fn differences(
+        &self,
+        arguments: &Table,
+    ) -> impl Iterator<Item = (&'static str, Option<Value>, Option<Value>)> {
+        arguments::accepted(self.kind).iter().filter_map(move |argument| {
+            let received = typed(argument, arguments);
+            let current = typed(argument, &self.arguments);
+            (!equivalent(received.as_ref(), current.as_ref())).then_some((*argument, received, current))
+        })
+    }
+}
+
+/// An argument as it is compared: no type given is the classic one.
+fn typed(argument: &str, arguments: &Table) -> Option<Value> {
+    match arguments.get(argument) {
+        None if argument == "x-queue-type" => Some(QueueKind::Classic.as_str().into()),
+        given => given.cloned(),
+    }
+}
+
+/// The flags of a queue that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueFlags {
+    /// Whether it is to outlive a restart.
+    pub durable: bool,
+    /// Whether it is to belong to one connection.
+    pub exclusive: bool,
+    /// Whether it is to go with its last consumer.
+    pub auto_delete: bool,
 }
 
 impl QueueKind {

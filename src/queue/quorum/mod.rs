@@ -290,7 +290,7 @@ impl QuorumQueue {
 
     /// Gives back what a client returned. Without a delivery limit RabbitMQ puts it at the end, serving in between.
     fn put_back(&mut self, now: Moment, mut entry: Entry, fx: &mut Effects) {
-        if !self.settings.returns_to_tail {
+        if self.settings.delivery_limit.is_some() {
             return self.return_entry(now, entry, fx);
         }
         self.totals.requeued += 1;
