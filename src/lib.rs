@@ -11,12 +11,18 @@ mod api;
 mod engine;
 
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
+pub use engine::{
+    ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
+};
 pub use message::{Death, Deaths, DeliveryMode, Envelope, InvalidMessage, Message, Properties, Reason, Table, Value};
-pub use queue::{Overflow, QueueKind, Strategy, UnknownWord};
+pub use queue::{
+    ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
+    Strategy, UnknownWord,
+};
 
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::base::{ExchangeId, QueueId, SessionId};
-    pub use crate::queue::{DeadLetter, QueueSpec, Settings};
+    pub use crate::queue::{DeadLetter, QueueFlags, QueueSpec, Settings};
 }
