@@ -1,7 +1,175 @@
-//! Floor 4: the engine.
+//! Floor 4, the engine: the only place with locks, wakers and (where asked for) a thread.
+//!
+//! It introduces the machines to each other. The rules of this folder:
+//!
+//! - A queue is used through [`cell::QueueCell::act`] only; what an act leaves to do goes through [`Engine::follow`].
+//! - Never two queues' locks at once, and locks in the order of their ranks (`base/sync.rs`).
+//! - Nobody is woken and no message is freed in numbers under a lock.
+//! - Time is read once per act, and only if the queue needs it.
+//!
+//! The walk of a message: `publish.rs` routes it and offers it to each target's cell; `cell.rs` locks, lets the machine
+//! decide, puts deliveries into sinks; `settle.rs` brings settlements back; `cascade.rs` carries the dead;
+//! `deadlines.rs` and `drive.rs` make time pass; `topology*.rs` declare, bind and delete.
 
+mod cascade;
+pub(crate) mod cell;
+mod deadlines;
+mod drive;
+mod publish;
+mod remove;
 mod request;
+mod settle;
+pub(crate) mod sink;
+pub(crate) mod waiter;
 
+pub(crate) use cascade::LetterCounts;
+pub(crate) use publish::{Cells, NoRoute, Outcome};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
+
+use crate::base::sync::{Mutex, Rank, RwLock};
+use crate::base::{Limits, Moment, QueueId, SessionId};
+use crate::message::Envelope;
+use crate::port::{Clock, ManualClock};
+use crate::queue::{Policy, QueueState};
+use crate::route::{Graph, Scratch};
+use cell::{Letter, QueueCell};
+use deadlines::Deadlines;
+use drive::Driver;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Everything that is shared by the handles of one broker.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// The clock again, where it is one that the broker moves.
+    pub(crate) manual: Option<ManualClock>,
+    pub(crate) topology: RwLock<Topology>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) letters: LetterCounts,
+    pub(crate) publishes: PublishCounts,
+    driver: Driver,
+    backlog: Mutex<VecDeque<Letter>>,
+    backlog_length: AtomicUsize,
+    scratches: Mutex<Vec<Scratch>>,
+    sessions: AtomicU64,
+    names: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// What became of publishes. All only count up.
+#[derive(Debug, Default)]
+pub(crate) struct PublishCounts {
+    /// Messages published.
+    pub(crate) published: AtomicU64,
+    /// Messages that no queue was bound for.
+    pub(crate) unroutable: AtomicU64,
+}
+
+/// Exchanges, queues and policies: what declares change and publishes read.
+#[derive(Debug)]
+pub(crate) struct Topology {
+    /// Exchanges, bindings and queue names.
+    pub(crate) graph: Graph,
+    /// Queues by their slot.
+    pub(crate) queues: Vec<Option<Arc<QueueCell>>>,
+    /// Slots of deleted queues.
+    pub(crate) free: Vec<u32>,
+    /// Counts the queues declared.
+    pub(crate) declared: u64,
+    /// Policies, in the order in which they were set.
+    pub(crate) policies: Vec<Policy>,
+}
+
+impl Topology {
+    /// The queue of this name.
+    pub(crate) fn queue(&self, name: &str) -> Option<&Arc<QueueCell>> {
+        self.cell(self.graph.queue(name)?)
+    }
+
+    /// The queue in this slot.
+    pub(crate) fn cell(&self, queue: QueueId) -> Option<&Arc<QueueCell>> {
+        self.queues.get(queue.0 as usize)?.as_ref()
+    }
+}
+
+impl Engine {
+    /// An engine without queues. `threaded` lets it start a thread at the first deadline.
+    pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, manual: Option<ManualClock>, threaded: bool) -> Arc<Self> {
+        let topology = Topology {
+            graph: Graph::new(),
+            queues: Vec::new(),
+            free: Vec::new(),
+            declared: 0,
+            policies: Vec::new(),
+        };
+        Arc::new_cyclic(|engine| Self {
+            limits,
+            clock,
+            manual,
+            topology: RwLock::new(Rank::Topology, topology),
+            deadlines: Deadlines::new(),
+            letters: LetterCounts::default(),
+            publishes: PublishCounts::default(),
+            driver: Driver::new(threaded.then(|| engine.clone())),
+            backlog: Mutex::new(Rank::Leaf, VecDeque::new()),
+            backlog_length: AtomicUsize::new(0),
+            scratches: Mutex::new(Rank::Leaf, Vec::new()),
+            sessions: AtomicU64::new(1),
+            names: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// A session that nobody else has: for a connection, a channel or a plain consumer.
+    pub(crate) fn next_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A number for a generated name.
+    pub(crate) fn next_name(&self) -> u64 {
+        self.names.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The moment, if the queue needs to know it for this.
+    pub(crate) fn now_for(&self, state: &QueueState, envelope: Option<&Envelope>) -> Moment {
+        if state.wants_clock(envelope) { self.clock.now() } else { Moment::ZERO }
+    }
+
+    /// Whether the broker was shut down.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Shuts down: every queue is closed, which ends its consumers and wakes whoever waits.
+    pub(crate) fn shut_down(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let cells: Vec<_> = {
+            let mut topology = self.topology.write();
+            topology.graph = Graph::new();
+            topology.policies.clear();
+            std::mem::take(&mut topology.queues).into_iter().flatten().collect()
+        };
+        for cell in cells {
+            let closed = cell.close(|_| Ok::<(), std::convert::Infallible>(()));
+            if let Ok(Some((_, after))) = closed {
+                waiter::wake_all(after.wakes);
+            }
+        }
+        let backlog = std::mem::take(&mut *self.backlog.lock());
+        drop(backlog);
+        self.driver.stop();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.driver.stop();
+    }
+}

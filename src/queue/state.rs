@@ -159,6 +159,20 @@ impl QueueState {
         each!(ref self, queue => queue.totals())
     }
 
+    /// How many consumers are of this session, and how many of others.
+    #[must_use]
+    pub fn consumers_besides(&self, session: SessionId) -> (usize, usize) {
+        let all = each!(ref self, queue => queue.consumer_sessions());
+        let own = all.iter().filter(|other| **other == session).count();
+        (own, all.len() - own)
+    }
+
+    /// Whether the queue's time without use has ended.
+    #[must_use]
+    pub fn is_unused_at(&self, now: Moment) -> bool {
+        each!(ref self, queue => queue.unused_until()).is_some_and(|end| end <= now)
+    }
+
     /// Whether a body of `bytes` would be taken now, and not refused.
     #[must_use]
     pub fn has_room(&self, bytes: u64) -> bool {

@@ -360,7 +360,13 @@ impl QuorumQueue {
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
-    fn unused_until(&self) -> Option<Moment> {
+    /// Whose consumers there are, each by its session.
+    pub(crate) fn consumer_sessions(&self) -> Vec<SessionId> {
+        self.consumers.all().into_iter().map(|(_, session)| session).collect()
+    }
+
+    /// When the queue's time without use ends.
+    pub(crate) fn unused_until(&self) -> Option<Moment> {
         let expires = self.settings.expires_millis?;
         (self.consumers.is_empty() && self.got == 0).then(|| self.used.plus_millis(expires))
     }

@@ -1,0 +1,177 @@
+//! Deaths carried from queue to queue.
+//!
+//! A death is a value. No lock is held when it looks for its exchange, and each target is locked alone, so queues need
+//! no order among each other. Whatever dies on the way joins the same worklist: no recursion, first in, first out. A
+//! message that would come, unrejected, to a queue it died in is cut out there, so every chain ends; a long burst ends
+//! at a budget, and the rest waits in the backlog for the next call.
+
+use super::Engine;
+use super::cell::{Aftermath, Letter, QueueCell};
+use super::waiter::{Wakes, wake_all};
+use crate::message::{Envelope, Reason};
+use crate::queue::effect::Offered;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What became of the dead that did not arrive. All only count up.
+#[derive(Debug, Default)]
+pub(crate) struct LetterCounts {
+    /// Arrived in a queue, counted for each.
+    pub(crate) arrived: AtomicU64,
+    /// Dropped: the dead-letter exchange does not exist.
+    pub(crate) no_exchange: AtomicU64,
+    /// Dropped: no queue is bound there for their key.
+    pub(crate) unroutable: AtomicU64,
+    /// Dropped for a queue, since they would go round for ever.
+    pub(crate) cycles: AtomicU64,
+    /// Refused by a queue that is full.
+    pub(crate) refused: AtomicU64,
+    /// Died in a queue without a dead-letter exchange.
+    pub(crate) no_dead_letter: AtomicU64,
+}
+
+/// Work that is left over when a lock is free, and the waking at the end of it.
+#[derive(Default)]
+struct Worklist {
+    letters: VecDeque<Letter>,
+    expired: Vec<Arc<QueueCell>>,
+    wakes: Wakes,
+    kick: bool,
+}
+
+impl Worklist {
+    fn add(&mut self, cell: &Arc<QueueCell>, after: Aftermath) {
+        self.letters.extend(after.letters);
+        self.wakes.extend(after.wakes);
+        self.kick |= after.kick;
+        if after.expired {
+            self.expired.push(Arc::clone(cell));
+        }
+    }
+}
+
+impl Engine {
+    /// Does what an act on `cell` left to do.
+    pub(crate) fn follow(&self, cell: &Arc<QueueCell>, mut after: Aftermath) {
+        self.count_dropped(&after);
+        if after.letters.is_empty() && !after.expired && !self.has_backlog() {
+            if after.kick {
+                self.kick();
+            }
+            return wake_all(std::mem::take(&mut after.wakes));
+        }
+        let mut work = Worklist::default();
+        work.add(cell, after);
+        self.work_off(work);
+    }
+
+    /// Works off what earlier calls left, up to the budget. True where some is left.
+    pub(crate) fn work_off_backlog(&self) -> bool {
+        if self.has_backlog() {
+            self.work_off(Worklist::default());
+        }
+        self.has_backlog()
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.backlog_length.load(Ordering::Acquire) > 0
+    }
+
+    fn work_off(&self, mut work: Worklist) {
+        if self.has_backlog() {
+            let mut backlog = self.backlog.lock();
+            self.backlog_length.store(0, Ordering::Release);
+            let mut older = std::mem::take(&mut *backlog);
+            older.append(&mut work.letters);
+            work.letters = older;
+        }
+        let mut budget = self.limits.hops_per_call;
+        while let Some(letter) = work.letters.pop_front() {
+            if budget == 0 {
+                work.letters.push_front(letter);
+                break;
+            }
+            budget -= 1;
+            self.carry(letter, &mut work);
+        }
+        if !work.letters.is_empty() {
+            let mut backlog = self.backlog.lock();
+            backlog.append(&mut work.letters);
+            self.backlog_length.store(backlog.len(), Ordering::Release);
+        }
+        for cell in std::mem::take(&mut work.expired) {
+            self.expire_queue(&cell);
+        }
+        if work.kick {
+            self.kick();
+        }
+        wake_all(work.wakes);
+    }
+
+    /// One death: its exchange, its targets, its burial.
+    fn carry(&self, letter: Letter, work: &mut Worklist) {
+        let Letter { source, envelope, reason, burial, dead_letter } = letter;
+        let Some(dead_letter) = dead_letter else { return };
+        let now = self.clock.now();
+        let next = Arc::new(envelope.died(
+            &source.spec.name,
+            reason,
+            self.clock.unix_seconds(now),
+            dead_letter.exchange,
+            dead_letter.routing_key,
+            &self.limits,
+        ));
+        let Some(targets) = self.route_letter(&next) else {
+            count(&self.letters.no_exchange);
+            return;
+        };
+        if targets.is_empty() {
+            count(&self.letters.unroutable);
+            return;
+        }
+        let mut everywhere = true;
+        for target in &targets {
+            if closes_cycle(&next, reason, target) {
+                count(&self.letters.cycles);
+                continue;
+            }
+            let taken = self.offer_letter(target, &next, work);
+            count(if taken { &self.letters.arrived } else { &self.letters.refused });
+            everywhere &= taken;
+        }
+        if let Some(burial) = burial.filter(|_| everywhere) {
+            let bury = source.act(&self.deadlines, |state, effects| state.bury(now, burial, effects));
+            if let Some(((), after)) = bury {
+                work.add(&source, after);
+            }
+        }
+    }
+
+    fn offer_letter(&self, target: &Arc<QueueCell>, letter: &Arc<Envelope>, work: &mut Worklist) -> bool {
+        let offer = target.act(&self.deadlines, |state, effects| {
+            let now = self.now_for(state, Some(letter));
+            state.offer(now, None, Arc::clone(letter), effects)
+        });
+        let Some((offered, after)) = offer else { return false };
+        self.count_dropped(&after);
+        work.add(target, after);
+        offered == Offered::Taken
+    }
+
+    fn count_dropped(&self, after: &Aftermath) {
+        if !after.rubbish.is_empty() {
+            self.letters.no_dead_letter.fetch_add(after.rubbish.len() as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// RabbitMQ's rule ("Dead Letter Exchanges", automatic dead-lettering in cycles): nothing that a client rejected is
+/// ever cut.
+fn closes_cycle(letter: &Envelope, reason: Reason, target: &QueueCell) -> bool {
+    reason != Reason::Rejected && letter.deaths().is_some_and(|deaths| deaths.is_cycle(&target.spec.name))
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,145 @@
+//! Driving time: whoever makes deadlines fire.
+//!
+//! [`Engine::run_due`] fires what is due, in due order, ties by the age of the queue, with all consequences of one
+//! deadline before the next. Who calls it: a thread of the broker's own, started when the first deadline is set and
+//! ended with the broker; or the owner of a manual clock, through [`Engine::advance_to`]; or a caller that drives by
+//! itself. Every other call fires what is due in the queue it touches, so nobody ever sees what is overdue.
+
+use super::Engine;
+use super::cell::QueueCell;
+use crate::base::Moment;
+use crate::base::sync::{Mutex, Rank};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+/// The broker's own thread, if it may have one.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    engine: Option<Weak<Engine>>,
+    thread: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Driver {
+    /// A driver that starts a thread for this engine when needed; `None` never does.
+    pub(crate) fn new(engine: Option<Weak<Engine>>) -> Self {
+        Self { engine, thread: Mutex::new(Rank::Leaf, None) }
+    }
+
+    /// Wakes the thread to look at the deadlines, or starts it.
+    fn kick(&self) {
+        let Some(engine) = &self.engine else { return };
+        let mut thread = self.thread.lock();
+        if let Some((kick, _)) = &*thread {
+            // A full lane means that it is about to look anyway.
+            let _ = kick.try_send(());
+            return;
+        }
+        if engine.strong_count() == 0 {
+            return;
+        }
+        let (kick, kicked) = crossbeam_channel::bounded(1);
+        let engine = Weak::clone(engine);
+        let name = "leveret-timer".to_owned();
+        // Where no thread can be started, deadlines still fire with every call that touches their queue.
+        if let Ok(handle) = std::thread::Builder::new().name(name).spawn(move || keep_time(&engine, &kicked)) {
+            *thread = Some((kick, handle));
+        }
+    }
+
+    /// Ends the thread and waits for it, unless this is it.
+    pub(crate) fn stop(&self) {
+        let Some((kick, handle)) = self.thread.lock().take() else { return };
+        drop(kick);
+        if handle.thread().id() != std::thread::current().id() {
+            // It ends as soon as it looks at its lane; a panic of it is not ours to raise again.
+            let _ = handle.join();
+        }
+    }
+}
+
+/// The thread: sleeps until the earliest deadline or a kick; ends when its lane is closed or the broker is gone.
+fn keep_time(engine: &Weak<Engine>, kicked: &Receiver<()>) {
+    loop {
+        let Some(strong) = engine.upgrade() else { return };
+        strong.run_due();
+        let deadline = strong.arm();
+        let wait = deadline.map(|deadline| deadline - strong.clock.now());
+        drop(strong);
+        let woken = match wait {
+            None => kicked.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(wait) => kicked.recv_timeout(wait),
+        };
+        if woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}
+
+impl Engine {
+    /// Lets the timer look at the deadlines again.
+    pub(crate) fn kick(&self) {
+        if !self.is_closed() {
+            self.driver.kick();
+        }
+    }
+
+    /// The earliest deadline; where dead letters wait in the backlog, it is now.
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        if self.backlog_length.load(std::sync::atomic::Ordering::Acquire) > 0 {
+            return Some(self.clock.now());
+        }
+        self.deadlines.earliest()
+    }
+
+    /// Fires everything that is due now.
+    pub(crate) fn run_due(&self) {
+        let now = self.clock.now();
+        loop {
+            while self.work_off_backlog() {}
+            let Some(next) = self.deadlines.earliest().filter(|next| *next <= now) else { return };
+            self.fire(next, now);
+        }
+    }
+
+    /// Moves a manual clock to `target`, from deadline to deadline. False where the clock is not a manual one.
+    pub(crate) fn advance_to(&self, target: Moment) -> bool {
+        let Some(clock) = &self.manual else { return false };
+        self.run_due();
+        while let Some(next) = self.deadlines.earliest().filter(|next| *next <= target) {
+            clock.set(next);
+            self.run_due();
+        }
+        clock.set(target);
+        self.run_due();
+        true
+    }
+
+    /// Says until when the timer sleeps, and returns it.
+    fn arm(&self) -> Option<Moment> {
+        loop {
+            let next = self.next_deadline();
+            self.deadlines.arm(next);
+            // A deadline set between the two steps would have found the old alarm.
+            if self.next_deadline().unwrap_or(Moment::MAX) >= next.unwrap_or(Moment::MAX) {
+                return next;
+            }
+        }
+    }
+
+    /// Fires the deadlines at `moment`, oldest queue first.
+    fn fire(&self, moment: Moment, now: Moment) {
+        let due = self.deadlines.due(moment);
+        let mut cells: Vec<Arc<QueueCell>> = {
+            let topology = self.topology.read();
+            due.iter().filter_map(|queue| topology.cell(*queue).cloned()).collect()
+        };
+        cells.sort_unstable_by_key(|cell| cell.serial);
+        for cell in cells {
+            let advanced = cell.act(&self.deadlines, |state, effects| state.advance(now, effects));
+            if let Some(((), after)) = advanced {
+                self.follow(&cell, after);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Publishing: from an exchange and a key to the queues, and into them.
+//!
+//! A warm publisher holds its targets and comes straight to [`Engine::deliver`]; a cold route shares one read lock.
+
+use super::Engine;
+use super::cell::QueueCell;
+use crate::base::{ExchangeId, SessionId};
+use crate::message::Envelope;
+use crate::queue::effect::Offered;
+use crate::route::{Scratch, Targets};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The queues that a message goes to, each once.
+pub(crate) type Cells = SmallVec<[Arc<QueueCell>; 2]>;
+
+/// Why a message has no route at all (an empty one is a route).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// There is no such exchange.
+    NoExchange,
+    /// The exchange takes no publishes.
+    Internal,
+}
+
+/// How the queues took a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// How many have it.
+    pub(crate) taken: usize,
+    /// How many refused it by their `x-overflow`.
+    pub(crate) refused: usize,
+    /// How many are at the broker's own bound.
+    pub(crate) full: usize,
+    /// How many were deleted meanwhile.
+    pub(crate) gone: usize,
+}
+
+impl Engine {
+    /// Where a message goes that is published to `exchange`.
+    pub(crate) fn route(&self, exchange: &str, envelope: &Envelope) -> Result<Cells, NoRoute> {
+        self.with_scratch(|scratch| {
+            let topology = self.topology.read();
+            let id = topology.graph.find(exchange).ok_or(NoRoute::NoExchange)?;
+            if topology.graph.exchange(id).is_some_and(|spec| spec.internal) {
+                return Err(NoRoute::Internal);
+            }
+            Ok(route_in(&topology, id, envelope, scratch))
+        })
+    }
+
+    /// Where a dead letter goes; `None` where its exchange does not exist.
+    pub(crate) fn route_letter(&self, letter: &Envelope) -> Option<Cells> {
+        self.with_scratch(|scratch| {
+            let topology = self.topology.read();
+            let id = topology.graph.find(letter.exchange())?;
+            Some(route_in(&topology, id, letter, scratch))
+        })
+    }
+
+    /// Offers a message to its queues, in their order, and carries whatever follows.
+    pub(crate) fn deliver(
+        &self,
+        publisher: Option<SessionId>,
+        envelope: &Arc<Envelope>,
+        cells: &[Arc<QueueCell>],
+    ) -> Outcome {
+        self.publishes.published.fetch_add(1, Ordering::Relaxed);
+        if cells.is_empty() {
+            self.publishes.unroutable.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut outcome = Outcome::default();
+        for cell in cells {
+            match self.offer(publisher, cell, envelope) {
+                Offered::Taken => outcome.taken += 1,
+                Offered::Refused => outcome.refused += 1,
+                Offered::Full => outcome.full += 1,
+                Offered::Gone => outcome.gone += 1,
+            }
+        }
+        outcome
+    }
+
+    fn offer(&self, publisher: Option<SessionId>, cell: &Arc<QueueCell>, envelope: &Arc<Envelope>) -> Offered {
+        let offer = cell.act(&self.deadlines, |state, effects| {
+            let now = self.now_for(state, Some(envelope));
+            state.offer(now, publisher, Arc::clone(envelope), effects)
+        });
+        match offer {
+            Some((offered, after)) => {
+                self.follow(cell, after);
+                offered
+            }
+            None => Offered::Gone,
+        }
+    }
+
+    /// Lends one of the router's buffers.
+    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let mut scratch = self.scratches.lock().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        self.scratches.lock().push(scratch);
+        result
+    }
+}
+
+/// Routes by all keys of the message and finds the cells.
+pub(crate) fn route_in(
+    topology: &super::Topology,
+    exchange: ExchangeId,
+    envelope: &Envelope,
+    scratch: &mut Scratch,
+) -> Cells {
+    let mut targets = Targets::new();
+    let keys = envelope.keys().map(crate::base::Name::as_str);
+    topology.graph.route(exchange, keys, envelope.properties().headers.as_ref(), scratch, &mut targets);
+    targets.iter().filter_map(|queue| topology.cell(*queue).cloned()).collect()
+}

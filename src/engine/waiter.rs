@@ -1,0 +1,123 @@
+//! Waiters: a blocked thread or a pending task, and the place where one or many of them wait.
+//!
+//! A waiter is taken out of its place under the lock of whoever owns the place, and woken after the lock is free: a
+//! waker may run foreign code. Blocking is parking, with a few turns of yielding before it, since waking a parked
+//! thread costs a hundred times what a yielding one costs.
+
+use crate::base::Moment;
+use crate::port::Clock;
+use smallvec::SmallVec;
+use std::task::Waker;
+use std::thread::Thread;
+use std::time::Duration;
+
+/// How often a blocked thread yields before it parks.
+const YIELDS: u32 = 10;
+
+/// Somebody who waits: woken by [`Waiter::wake`], once or more often, with or without reason.
+#[derive(Clone, Debug)]
+pub(crate) enum Waiter {
+    /// A parked thread.
+    Thread(Thread),
+    /// A pending task.
+    Task(Waker),
+}
+
+/// Waiters taken under a lock, to be woken after it.
+pub(crate) type Wakes = SmallVec<[Waiter; 2]>;
+
+impl Waiter {
+    /// The calling thread.
+    pub(crate) fn this_thread() -> Self {
+        Self::Thread(std::thread::current())
+    }
+
+    /// Wakes it. Never under a lock.
+    pub(crate) fn wake(self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            Self::Task(waker) => waker.wake(),
+        }
+    }
+}
+
+/// Wakes all of them. Never under a lock.
+pub(crate) fn wake_all(wakes: Wakes) {
+    for waiter in wakes {
+        waiter.wake();
+    }
+}
+
+/// Many who wait for the same thing, each with a number by which it leaves.
+#[derive(Debug, Default)]
+pub(crate) struct WaitList {
+    waiting: Vec<(u64, Waiter)>,
+    next: u64,
+}
+
+impl WaitList {
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Puts a waiter in, in the place of the one with this number if there is one. Returns the number and the waiter
+    /// that was replaced, which is to be dropped without a lock.
+    pub(crate) fn put(&mut self, number: Option<u64>, waiter: Waiter) -> (u64, Option<Waiter>) {
+        if let Some(number) = number
+            && let Some((_, known)) = self.waiting.iter_mut().find(|(known, _)| *known == number)
+        {
+            return (number, Some(std::mem::replace(known, waiter)));
+        }
+        let number = number.unwrap_or(self.next);
+        self.next = self.next.max(number + 1);
+        self.waiting.push((number, waiter));
+        (number, None)
+    }
+
+    /// Takes a waiter out that gave up.
+    pub(crate) fn leave(&mut self, number: u64) -> Option<Waiter> {
+        let at = self.waiting.iter().position(|(known, _)| *known == number)?;
+        Some(self.waiting.remove(at).1)
+    }
+
+    /// Takes all out, to be woken.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Waiter> {
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, waiter)| waiter)
+    }
+}
+
+/// Blocks the calling thread until `attempt` gives something, or until `deadline` (`None` is never).
+///
+/// `attempt` registers the thread as a waiter before it says `None`; it is asked again after every wake.
+pub(crate) fn block_until<T>(
+    clock: &dyn Clock,
+    deadline: Option<Moment>,
+    mut attempt: impl FnMut() -> Option<T>,
+) -> Option<T> {
+    let mut yields = 0;
+    loop {
+        if let Some(value) = attempt() {
+            return Some(value);
+        }
+        let left: Option<Duration> = match deadline {
+            None => None,
+            Some(deadline) => {
+                let now = clock.now();
+                if now >= deadline {
+                    return None;
+                }
+                Some(deadline - now)
+            }
+        };
+        if yields < YIELDS {
+            yields += 1;
+            std::thread::yield_now();
+            continue;
+        }
+        match left {
+            None => std::thread::park(),
+            Some(left) => std::thread::park_timeout(left),
+        }
+    }
+}
