@@ -1,1 +1,47 @@
-//! Floor 2: where a message goes.
+//! Floor 2, routing: which queues a message reaches. Pure: no lock, no clock, no queue is touched here.
+//!
+//! # The walk of a key through the graph
+//!
+//! 1. [`Graph::route`] (`graph/route.rs`) gets an exchange, the routing keys and the headers. It keeps a worklist of
+//!    exchanges; each enters it once, so cycles of bindings end.
+//! 2. The exchange's [`Matcher`](matcher::Matcher) collects [`Hit`]s: the bindings that match, each with its number
+//!    of creation and its destination. One file for each kind: `direct.rs` looks the key up, `fanout.rs` takes all,
+//!    `topic/` walks a trie, `headers.rs` compares tables.
+//! 3. The hits are put in the order in which their bindings were made. Queues go to the [`Targets`], each once;
+//!    exchanges go to the worklist.
+//! 4. An exchange without a single hit hands over to its alternate exchange, if that exists. Leading nowhere later on
+//!    is no reason: a matched exchange counts as a hit.
+//! 5. The default exchange has no bindings. Its keys are names of queues. RabbitMQ looks only at stored bindings when
+//!    it comes to the default exchange as an alternate, so the name `""` there is as no alternate at all.
+//!
+//! # Changes
+//!
+//! The [`Graph`] holds every exchange, every queue's name and every binding. `graph/bindings.rs` stores the bindings in
+//! one slab with two linked lists through it (by source and by destination) and one hash table over it (by identity),
+//! so nothing ever scans bindings of others. `graph/change.rs` binds, unbinds and deletes, with the auto-delete
+//! cascade as a worklist. `graph/generation.rs` tells publishers that their cached routes are stale.
+//!
+//! # Order
+//!
+//! Nothing here walks a hash table. All that can be observed has the order in which bindings and exchanges were made.
+
+mod compare;
+mod direct;
+mod fanout;
+mod graph;
+mod hash;
+mod headers;
+mod hits;
+mod key;
+mod matcher;
+mod scratch;
+mod slots;
+mod spec;
+mod topic;
+
+pub use graph::Graph;
+pub use headers::Predicate;
+pub use hits::Hit;
+pub use scratch::Scratch;
+pub use spec::{BindError, Binding, Destination, ExchangeKind, ExchangeSpec, Targets, Unbound, UnknownKind};
+pub use topic::{Topic, Walk};

@@ -1,0 +1,102 @@
+//! Slots: values under small numbers that are used again, and memory that is given back.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What can lie in a slot: a type with one value that means "free".
+pub(super) trait Slot {
+    /// The value of a free slot.
+    const FREE: Self;
+    /// Whether this is the value of a free slot.
+    fn is_free(&self) -> bool;
+}
+
+impl<T> Slot for Option<T> {
+    const FREE: Self = None;
+
+    fn is_free(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// Values under numbers. The lowest free number is given first, and free slots at the end are cut off, so that memory
+/// follows what is in use.
+///
+/// Invariants: the last slot is never free; every free slot below the end is in `free` exactly once; numbers in `free`
+/// at or beyond the end are stale and mean nothing.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    items: Vec<T>,
+    free: BinaryHeap<Reverse<u32>>,
+}
+
+impl<T: Slot> Slots<T> {
+    pub(super) const fn new() -> Self {
+        Self { items: Vec::new(), free: BinaryHeap::new() }
+    }
+
+    /// Puts a value in and tells its number.
+    pub(super) fn insert(&mut self, item: T) -> u32 {
+        if let Some(Reverse(id)) = self.free.pop()
+            && let Some(place) = self.items.get_mut(id as usize)
+        {
+            *place = item;
+            return id;
+        }
+        // The lowest was stale, so all are.
+        self.free = BinaryHeap::new();
+        let id = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        self.items.push(item);
+        id
+    }
+
+    /// Takes a value out; `None` where the slot is free.
+    pub(super) fn remove(&mut self, id: u32) -> Option<T> {
+        let item = std::mem::replace(self.get_mut(id)?, T::FREE);
+        self.free.push(Reverse(id));
+        while self.items.last().is_some_and(Slot::is_free) {
+            self.items.pop();
+        }
+        if self.items.capacity() > 64 && self.items.len() < self.items.capacity() / 4 {
+            self.items.shrink_to(self.items.len() * 2);
+        }
+        if self.items.is_empty() {
+            self.free = BinaryHeap::new();
+        }
+        Some(item)
+    }
+
+    /// The value under this number.
+    #[inline]
+    pub(super) fn get(&self, id: u32) -> Option<&T> {
+        self.items.get(id as usize).filter(|item| !item.is_free())
+    }
+
+    /// The value under this number, to be changed.
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut T> {
+        self.items.get_mut(id as usize).filter(|item| !item.is_free())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_used_again_and_memory_goes_back() {
+        let mut slots = Slots::new();
+        let ids: Vec<u32> = (0..1000).map(|n| slots.insert(Some(n))).collect();
+        assert_eq!(ids.last(), Some(&999));
+        assert_eq!(slots.remove(7), Some(Some(7)));
+        assert_eq!(slots.remove(7), None);
+        assert_eq!(slots.insert(Some(1)), 7);
+        for id in (1..1000).rev() {
+            slots.remove(id);
+        }
+        assert!(slots.items.capacity() <= 64);
+        assert_eq!(slots.insert(Some(2)), 1);
+        assert_eq!(slots.insert(Some(3)), 2);
+        assert_eq!(slots.get(0), Some(&Some(0)));
+    }
+}
