@@ -10,11 +10,13 @@ mod session;
 mod api;
 mod engine;
 
+pub use api::{Broker, Builder};
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
 pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
 pub use message::{Death, Deaths, DeliveryMode, Envelope, InvalidMessage, Message, Properties, Reason, Table, Value};
+pub use port::{Clock, ManualClock, SystemClock};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, UnknownWord,
@@ -23,6 +25,12 @@ pub use queue::{
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::base::Credit;
     pub use crate::base::{ExchangeId, QueueId, SessionId};
-    pub use crate::queue::{DeadLetter, QueueFlags, QueueSpec, Settings};
+    pub use crate::queue::effect;
+    pub use crate::queue::{Counts, DeadLetter, QueueFlags, QueueSpec, QueueState, Settings, Totals};
+    pub use crate::route::{
+        BindError, Binding, Destination, ExchangeKind, ExchangeSpec, Graph, Hit, Predicate, Scratch, Targets, Topic,
+        Unbound, UnknownKind, Walk,
+    };
 }

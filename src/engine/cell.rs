@@ -10,9 +10,7 @@ use super::waiter::{WaitList, Waiter, Wakes};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason};
-use crate::queue::effect::{
-    AttachError, ConsumerId, ConsumerSpec, Effect, Effects, Handout, QueueLimits,
-};
+use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Effect, Effects, Handout, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use smallvec::SmallVec;
 use std::sync::Arc;

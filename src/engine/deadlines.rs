@@ -20,11 +20,7 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     /// No deadlines.
     pub(crate) fn new() -> Self {
-        Self {
-            slots: RwLock::new(Rank::Leaf, Vec::new()),
-            count: AtomicU64::new(0),
-            armed: AtomicU64::new(u64::MAX),
-        }
+        Self { slots: RwLock::new(Rank::Leaf, Vec::new()), count: AtomicU64::new(0), armed: AtomicU64::new(u64::MAX) }
     }
 
     /// Makes room for a queue, without a deadline.

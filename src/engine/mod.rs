@@ -100,13 +100,8 @@ impl Topology {
 impl Engine {
     /// An engine without queues. `threaded` lets it start a thread at the first deadline.
     pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, manual: Option<ManualClock>, threaded: bool) -> Arc<Self> {
-        let topology = Topology {
-            graph: Graph::new(),
-            queues: Vec::new(),
-            free: Vec::new(),
-            declared: 0,
-            policies: Vec::new(),
-        };
+        let topology =
+            Topology { graph: Graph::new(), queues: Vec::new(), free: Vec::new(), declared: 0, policies: Vec::new() };
         Arc::new_cyclic(|engine| Self {
             limits,
             clock,

@@ -1,0 +1,119 @@
+//! The broker: the value that everything begins with.
+
+use super::builder::Builder;
+use crate::base::{Limits, Moment};
+use crate::engine::Engine;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A message broker inside this process: exchanges, queues, bindings, and the messages in them.
+///
+/// A broker is a value; clones are handles to the same one. When the last clone is dropped the broker ends at once:
+/// its queues are gone, consumers end with `None`, every other handle answers that it is closed.
+///
+/// No thread is started until a first deadline exists (a time to live, an expiring queue), and none at all where the
+/// builder says [`manual_time`](Builder::manual_time) or [`drive_manually`](Builder::drive_manually).
+///
+/// ```
+/// use leveret::Broker;
+///
+/// let broker = Broker::new();
+/// let same = broker.clone();
+/// drop(broker);
+/// assert!(!same.is_closed());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Broker {
+    handle: Arc<Handle>,
+}
+
+/// What all clones share; dropping it ends the broker.
+#[derive(Debug)]
+struct Handle {
+    engine: Arc<Engine>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.engine.shut_down();
+    }
+}
+
+impl Broker {
+    /// A broker with the system's clock and the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A broker with other clocks or limits.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(super) fn of(engine: Arc<Engine>) -> Self {
+        Self { handle: Arc::new(Handle { engine }) }
+    }
+
+    /// The engine beneath.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.handle.engine
+    }
+
+    /// Whether the broker was shut down.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.engine().is_closed()
+    }
+
+    /// The bounds of this broker.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.engine().limits
+    }
+
+    /// The moment it is on the broker's clock.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.engine().clock.now()
+    }
+
+    /// The earliest moment at which time does something by itself, if there is one.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.engine().next_deadline()
+    }
+
+    /// Fires every deadline that is due now, in due order. Needed only where the caller drives time; harmless elsewhere.
+    pub fn run_due(&self) {
+        self.engine().run_due();
+    }
+
+    /// Moves the clock of a broker with [`manual_time`](Builder::manual_time) by `span`. Deadlines on the way fire in
+    /// due order, each with everything that follows from it before the next, at their own moments: an hour advanced
+    /// gives the same history as an hour lived.
+    ///
+    /// A broker with another clock keeps its time; what is due fires.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use leveret::Broker;
+    ///
+    /// let broker = Broker::builder().manual_time().build();
+    /// broker.advance(Duration::from_secs(3_600));
+    /// assert_eq!(broker.now().as_millis(), 3_600_000);
+    /// ```
+    pub fn advance(&self, span: Duration) {
+        let engine = self.engine();
+        if !engine.advance_to(engine.clock.now() + span) {
+            engine.run_due();
+        }
+    }
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,73 @@
+//! How a broker is made: its clock, its limits, and who drives time.
+
+use super::broker::Broker;
+use crate::base::Limits;
+use crate::engine::Engine;
+use crate::port::{Clock, ManualClock, SystemClock};
+use std::sync::Arc;
+
+/// Makes a [`Broker`].
+///
+/// ```
+/// use leveret::{Broker, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.ready_messages = 10_000;
+/// let broker = Broker::builder().limits(limits).manual_time().build();
+/// assert_eq!(broker.limits().ready_messages, 10_000);
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    limits: Limits,
+    clock: Option<Arc<dyn Clock>>,
+    manual: Option<ManualClock>,
+    threaded: bool,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self { limits: Limits::default(), clock: None, manual: None, threaded: true }
+    }
+
+    /// Sets the bounds.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Takes a manual clock of its own, which [`Broker::advance`] moves. No thread is ever started.
+    pub fn manual_time(self) -> Self {
+        self.manual_clock(ManualClock::new())
+    }
+
+    /// Takes this manual clock, which [`Broker::advance`] moves. No thread is ever started.
+    pub fn manual_clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Some(Arc::new(clock.clone()));
+        self.manual = Some(clock);
+        self.threaded = false;
+        self
+    }
+
+    /// Takes a clock of the caller's. No thread is started, since only the caller knows how to wait on this clock: call
+    /// [`Broker::run_due`] when [`Broker::next_deadline`] has come.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self.manual = None;
+        self.threaded = false;
+        self
+    }
+
+    /// Starts no thread: the caller drives time with [`Broker::next_deadline`] and [`Broker::run_due`].
+    pub fn drive_manually(mut self) -> Self {
+        self.threaded = false;
+        self
+    }
+
+    /// Makes the broker.
+    #[must_use]
+    pub fn build(self) -> Broker {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        Broker::of(Engine::new(self.limits, clock, self.manual, self.threaded))
+    }
+}
