@@ -59,11 +59,15 @@ impl Engine {
             if after.kick {
                 self.kick();
             }
-            return wake_all(std::mem::take(&mut after.wakes));
+            wake_all(std::mem::take(&mut after.wakes));
+        } else {
+            let mut work = Worklist::default();
+            work.add(cell, after);
+            self.work_off(work);
         }
-        let mut work = Worklist::default();
-        work.add(cell, after);
-        self.work_off(work);
+        if self.is_stopped() {
+            self.stir();
+        }
     }
 
     /// Works off what earlier calls left, up to the budget. True where some is left.
@@ -74,7 +78,7 @@ impl Engine {
         self.has_backlog()
     }
 
-    fn has_backlog(&self) -> bool {
+    pub(super) fn has_backlog(&self) -> bool {
         self.backlog_length.load(Ordering::Acquire) > 0
     }
 

@@ -42,6 +42,11 @@ impl Deadlines {
             (false, true) => self.count.fetch_sub(1, Ordering::AcqRel),
             _ => 0,
         };
+        self.is_before_armed(moment)
+    }
+
+    /// Whether this comes before the moment that the timer sleeps until.
+    pub(crate) fn is_before_armed(&self, moment: Moment) -> bool {
         moment.as_nanos() < self.armed.load(Ordering::Acquire)
     }
 

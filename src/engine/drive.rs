@@ -7,6 +7,7 @@
 
 use super::Engine;
 use super::cell::QueueCell;
+use super::waiter::wake_all;
 use crate::base::Moment;
 use crate::base::sync::{Mutex, Rank};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -89,7 +90,7 @@ impl Engine {
         if self.backlog_length.load(std::sync::atomic::Ordering::Acquire) > 0 {
             return Some(self.clock.now());
         }
-        self.deadlines.earliest()
+        self.deadlines.earliest().into_iter().chain(self.alarms.earliest()).min()
     }
 
     /// Fires everything that is due now.
@@ -97,16 +98,17 @@ impl Engine {
         let now = self.clock.now();
         loop {
             while self.work_off_backlog() {}
-            let Some(next) = self.deadlines.earliest().filter(|next| *next <= now) else { return };
+            let Some(next) = self.deadlines.earliest().filter(|next| *next <= now) else { break };
             self.fire(next, now);
         }
+        wake_all(self.alarms.due(now));
     }
 
     /// Moves a manual clock to `target`, from deadline to deadline. False where the clock is not a manual one.
     pub(crate) fn advance_to(&self, target: Moment) -> bool {
         let Some(clock) = &self.manual else { return false };
         self.run_due();
-        while let Some(next) = self.deadlines.earliest().filter(|next| *next <= target) {
+        while let Some(next) = self.next_deadline().filter(|next| *next <= target) {
             clock.set(next);
             self.run_due();
         }

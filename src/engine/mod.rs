@@ -11,19 +11,22 @@
 //! decide, puts deliveries into sinks; `settle.rs` brings settlements back; `cascade.rs` carries the dead;
 //! `deadlines.rs` and `drive.rs` make time pass; `topology*.rs` declare, bind and delete.
 
+mod alarms;
 mod cascade;
 pub(crate) mod cell;
 mod deadlines;
 mod drive;
 mod publish;
+mod quiet;
 mod remove;
 mod request;
 mod settle;
 pub(crate) mod sink;
+mod wait;
 pub(crate) mod waiter;
 
 pub(crate) use cascade::LetterCounts;
-pub(crate) use publish::{Cells, NoRoute, Outcome};
+pub(crate) use publish::{Cells, NoRoute, Outcome, Route};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
@@ -34,12 +37,14 @@ use crate::message::Envelope;
 use crate::port::{Clock, ManualClock};
 use crate::queue::{Policy, QueueState};
 use crate::route::{Graph, Scratch};
+use alarms::Alarms;
 use cell::{Letter, QueueCell};
 use deadlines::Deadlines;
 use drive::Driver;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use waiter::WaitList;
 
 /// Everything that is shared by the handles of one broker.
 #[derive(Debug)]
@@ -50,6 +55,7 @@ pub(crate) struct Engine {
     pub(crate) manual: Option<ManualClock>,
     pub(crate) topology: RwLock<Topology>,
     pub(crate) deadlines: Deadlines,
+    pub(crate) alarms: Alarms,
     pub(crate) letters: LetterCounts,
     pub(crate) publishes: PublishCounts,
     driver: Driver,
@@ -58,7 +64,19 @@ pub(crate) struct Engine {
     scratches: Mutex<Vec<Scratch>>,
     sessions: AtomicU64,
     names: AtomicU64,
-    closed: AtomicBool,
+    /// Those who wait until nothing is out.
+    resting: Mutex<WaitList>,
+    phase: AtomicU8,
+}
+
+/// The phases of a broker; it only goes forward.
+struct Phase;
+
+impl Phase {
+    const OPEN: u8 = 0;
+    /// Coming to rest: no publish, no delivery.
+    const STOPPED: u8 = 1;
+    const CLOSED: u8 = 2;
 }
 
 /// What became of publishes. All only count up.
@@ -68,6 +86,27 @@ pub(crate) struct PublishCounts {
     pub(crate) published: AtomicU64,
     /// Messages that no queue was bound for.
     pub(crate) unroutable: AtomicU64,
+    /// Messages that at least one queue refused by its `x-overflow`.
+    pub(crate) refused: AtomicU64,
+    /// Messages that at least one queue refused at the broker's own bound.
+    pub(crate) full: AtomicU64,
+}
+
+impl PublishCounts {
+    /// Counts one publish.
+    pub(crate) fn count(&self, outcome: &Outcome) {
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        count(&self.published);
+        if *outcome == Outcome::default() {
+            count(&self.unroutable);
+        }
+        if outcome.refused > 0 {
+            count(&self.refused);
+        }
+        if outcome.full > 0 {
+            count(&self.full);
+        }
+    }
 }
 
 /// Exchanges, queues and policies: what declares change and publishes read.
@@ -108,6 +147,7 @@ impl Engine {
             manual,
             topology: RwLock::new(Rank::Topology, topology),
             deadlines: Deadlines::new(),
+            alarms: Alarms::new(),
             letters: LetterCounts::default(),
             publishes: PublishCounts::default(),
             driver: Driver::new(threaded.then(|| engine.clone())),
@@ -116,7 +156,8 @@ impl Engine {
             scratches: Mutex::new(Rank::Leaf, Vec::new()),
             sessions: AtomicU64::new(1),
             names: AtomicU64::new(1),
-            closed: AtomicBool::new(false),
+            resting: Mutex::new(Rank::Leaf, WaitList::default()),
+            phase: AtomicU8::new(Phase::OPEN),
         })
     }
 
@@ -137,12 +178,12 @@ impl Engine {
 
     /// Whether the broker was shut down.
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.phase.load(Ordering::Acquire) == Phase::CLOSED
     }
 
     /// Shuts down: every queue is closed, which ends its consumers and wakes whoever waits.
     pub(crate) fn shut_down(&self) {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.phase.swap(Phase::CLOSED, Ordering::AcqRel) == Phase::CLOSED {
             return;
         }
         let cells: Vec<_> = {
@@ -159,6 +200,7 @@ impl Engine {
         }
         let backlog = std::mem::take(&mut *self.backlog.lock());
         drop(backlog);
+        self.stir();
         self.driver.stop();
     }
 }

@@ -7,10 +7,10 @@ use super::cell::QueueCell;
 use crate::base::{ExchangeId, SessionId};
 use crate::message::Envelope;
 use crate::queue::effect::Offered;
-use crate::route::{Scratch, Targets};
+use crate::route::{ExchangeKind, Graph, Scratch, Targets};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The queues that a message goes to, each once.
 pub(crate) type Cells = SmallVec<[Arc<QueueCell>; 2]>;
@@ -22,6 +22,19 @@ pub(crate) enum NoRoute {
     NoExchange,
     /// The exchange takes no publishes.
     Internal,
+}
+
+/// A route that a publisher may remember.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The queues.
+    pub(crate) cells: Cells,
+    /// Whether the key alone decides: no headers exchange was looked at.
+    pub(crate) by_key: bool,
+    /// Counts the changes of the exchange.
+    pub(crate) generation: Arc<AtomicU64>,
+    /// What it counted when the route was taken.
+    pub(crate) counted: u64,
 }
 
 /// How the queues took a message.
@@ -50,6 +63,25 @@ impl Engine {
         })
     }
 
+    /// As [`Engine::route`], with what is needed to remember it.
+    pub(crate) fn route_to_keep(&self, exchange: &str, envelope: &Envelope) -> Result<Route, NoRoute> {
+        self.with_scratch(|scratch| {
+            let topology = self.topology.read();
+            let id = topology.graph.find(exchange).ok_or(NoRoute::NoExchange)?;
+            if topology.graph.exchange(id).is_some_and(|spec| spec.internal) {
+                return Err(NoRoute::Internal);
+            }
+            let generation = topology.graph.generation(id);
+            let counted = generation.load(Ordering::Acquire);
+            let cells = route_in(&topology, id, envelope, scratch);
+            let by_headers = |id: &ExchangeId| {
+                topology.graph.exchange(*id).is_some_and(|spec| spec.kind == ExchangeKind::Headers)
+            };
+            let by_key = id == Graph::DEFAULT || !scratch.visited().iter().any(by_headers);
+            Ok(Route { cells, by_key, generation, counted })
+        })
+    }
+
     /// Where a dead letter goes; `None` where its exchange does not exist.
     pub(crate) fn route_letter(&self, letter: &Envelope) -> Option<Cells> {
         self.with_scratch(|scratch| {
@@ -66,10 +98,6 @@ impl Engine {
         envelope: &Arc<Envelope>,
         cells: &[Arc<QueueCell>],
     ) -> Outcome {
-        self.publishes.published.fetch_add(1, Ordering::Relaxed);
-        if cells.is_empty() {
-            self.publishes.unroutable.fetch_add(1, Ordering::Relaxed);
-        }
         let mut outcome = Outcome::default();
         for cell in cells {
             match self.offer(publisher, cell, envelope) {
@@ -79,7 +107,20 @@ impl Engine {
                 Offered::Gone => outcome.gone += 1,
             }
         }
+        self.publishes.count(&outcome);
         outcome
+    }
+
+    /// Offers a message to one queue, unless it has no room for it: then `None`, and nothing happened.
+    pub(crate) fn offer_into_room(&self, cell: &Arc<QueueCell>, envelope: &Arc<Envelope>) -> Option<Offered> {
+        let bytes = envelope.body().len() as u64;
+        let offer = cell.act(&self.deadlines, |state, effects| {
+            let now = self.now_for(state, Some(envelope));
+            state.has_room(bytes).then(|| state.offer(now, None, Arc::clone(envelope), effects))
+        });
+        let Some((offered, after)) = offer else { return Some(Offered::Gone) };
+        self.follow(cell, after);
+        offered
     }
 
     fn offer(&self, publisher: Option<SessionId>, cell: &Arc<QueueCell>, envelope: &Arc<Envelope>) -> Offered {

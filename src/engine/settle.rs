@@ -8,15 +8,15 @@ use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, H
 use std::sync::Arc;
 
 impl Engine {
-    /// Settles deliveries of one queue, in the order given. The queue may be gone: then there is nothing to do.
-    pub(crate) fn settle(&self, cell: &Arc<QueueCell>, refs: &[DeliveryRef], settlement: Settlement) {
+    /// Settles deliveries of one queue, in the order given. False where the queue is gone: then there is nothing to do.
+    pub(crate) fn settle(&self, cell: &Arc<QueueCell>, refs: &[DeliveryRef], settlement: Settlement) -> bool {
         let settled = cell.act(&self.deadlines, |state, effects| {
             let now = self.now_for(state, None);
             state.settle(now, refs, settlement, effects);
         });
-        if let Some(((), after)) = settled {
-            self.follow(cell, after);
-        }
+        let Some(((), after)) = settled else { return false };
+        self.follow(cell, after);
+        true
     }
 
     /// Takes one message for `get`: `receive` is called under the queue's lock with it and with the number of messages

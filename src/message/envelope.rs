@@ -104,6 +104,41 @@ impl Envelope {
         Message::with_properties(self.properties, self.body)
     }
 
+    /// The header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&Value> {
+        self.properties.header(name)
+    }
+
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// What serde_json says where the body is not JSON of that type.
+    #[cfg(feature = "serde")]
+    pub fn decode<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+
+    /// The message as its publisher gave it, `BCC` included: for giving it back.
+    pub(crate) fn to_published(&self) -> Message {
+        let mut message = self.to_message();
+        let blind = self.carbon.iter().flat_map(|carbon| &carbon.blind);
+        let blind: Vec<Value> = blind.map(|key| Value::text(key)).collect();
+        if !blind.is_empty() {
+            message.properties_mut().headers.get_or_insert_default().insert("BCC", Value::Array(blind));
+        }
+        message
+    }
+
+    /// The message as a queue that counts returns hands it out.
+    pub(crate) fn with_delivery_count(&self, returns: u32) -> Self {
+        let mut shown = self.clone();
+        let headers = shown.properties.headers.get_or_insert_default();
+        headers.insert("x-delivery-count", i64::from(returns));
+        shown
+    }
+
     /// Its own time to live, in milliseconds.
     pub(crate) fn expiration_millis(&self) -> Option<u64> {
         self.expiration_millis

@@ -91,6 +91,11 @@ impl QueueState {
         each!(self, queue => queue.detach(now, consumer, fx))
     }
 
+    /// Every consumer is cancelled by the broker, and told so. What they have out stays out.
+    pub fn detach_all(&mut self, fx: &mut Effects) {
+        each!(self, queue => queue.detach_all(fx));
+    }
+
     /// A session ends: its consumers go and what it has out comes back.
     pub fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
         each!(self, queue => queue.close_session(now, session, fx));

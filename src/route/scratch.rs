@@ -33,6 +33,13 @@ impl Scratch {
         self.walk.steps()
     }
 
+    /// The exchanges that the last walk looked at, in order. A message to the default exchange needs no walk and leaves
+    /// those of the one before.
+    #[must_use]
+    pub fn visited(&self) -> &[ExchangeId] {
+        &self.worklist
+    }
+
     /// Makes ready for a walk.
     pub(super) fn begin(&mut self) {
         self.worklist.clear();

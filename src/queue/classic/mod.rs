@@ -135,6 +135,13 @@ impl ClassicQueue {
         was_here
     }
 
+    pub(crate) fn detach_all(&mut self, fx: &mut Effects) {
+        for (consumer, session) in self.consumers.all() {
+            self.consumers.remove(consumer);
+            fx.push(Effect::Detached { consumer, session });
+        }
+    }
+
     pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
         for consumer in self.consumers.of_session(session) {
             self.consumers.remove(consumer);
@@ -185,10 +192,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn close(&mut self, fx: &mut Effects) -> usize {
-        for (consumer, session) in self.consumers.all() {
-            self.consumers.remove(consumer);
-            fx.push(Effect::Detached { consumer, session });
-        }
+        self.detach_all(fx);
         self.unacked = Unacked::default();
         self.ready.clear()
     }

@@ -157,6 +157,13 @@ impl QuorumQueue {
         was_here
     }
 
+    pub(crate) fn detach_all(&mut self, fx: &mut Effects) {
+        for (consumer, session) in self.consumers.all() {
+            self.consumers.cancel(consumer);
+            fx.push(Effect::Detached { consumer, session });
+        }
+    }
+
     pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
         let outs = self.unacked.of_session(session);
         let consumers = self.consumers.of_session(session);

@@ -1,0 +1,171 @@
+//! A delivery: a message that is out, and the one who has to settle it.
+
+use super::source::Source;
+use crate::base::Name;
+use crate::message::{Death, Envelope, Properties, Value};
+use crate::queue::effect::{DeliveryRef, Handout, Settlement};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+
+/// A message handed over by a queue, to be settled exactly once.
+///
+/// [`ack`](Delivery::ack), [`requeue`](Delivery::requeue) and [`reject`](Delivery::reject) consume the delivery, so a
+/// second settlement does not compile. A delivery that is dropped unsettled is requeued and counted as an attempt, a
+/// panic included: nothing is lost by forgetting.
+///
+/// A delivery does not need its consumer: it may be sent to another thread and settled after the consumer is gone. It
+/// does not keep its broker open either.
+///
+/// ```
+/// use leveret::{Broker, Message, QueueDeclare};
+///
+/// let broker = Broker::new();
+/// broker.declare_queue(&QueueDeclare::new("orders"))?;
+/// broker.publish("", "orders", Message::new("one"))?;
+///
+/// let delivery = broker.get("orders")?.expect("there is one");
+/// assert_eq!((&delivery.body()[..], delivery.attempt()), (&b"one"[..], 1));
+/// drop(delivery); // not settled: back into the queue
+///
+/// let again = broker.get("orders")?.expect("it came back");
+/// assert_eq!((again.redelivered(), again.attempt()), (true, 2));
+/// again.ack();
+/// assert!(broker.get("orders")?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a delivery that is dropped unsettled is requeued"]
+pub struct Delivery {
+    source: Arc<Source>,
+    envelope: Arc<Envelope>,
+    reference: Option<DeliveryRef>,
+    returns: u32,
+    redelivered: bool,
+}
+
+/// What came of settling a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// The queue did what was asked. Also where nothing was due, since the consumer takes without acknowledgement.
+    Done,
+    /// The queue was deleted meanwhile, or the broker closed, and the message went with it: there was nothing to settle.
+    Gone,
+}
+
+impl Delivery {
+    /// A delivery of what the queue handed out.
+    pub(super) fn new(source: &Arc<Source>, handout: Handout) -> Self {
+        let Handout { reference, envelope, redelivered, returns, counted, .. } = handout;
+        let shown = counted && returns > 0;
+        let envelope = if shown { Arc::new(envelope.with_delivery_count(returns)) } else { envelope };
+        Self { source: Arc::clone(source), envelope, reference, returns, redelivered }
+    }
+
+    /// The message: properties, body, where it was published to, its deaths.
+    ///
+    /// The properties are those that RabbitMQ shows to a consumer: a death history is in the header `x-death`, and a
+    /// quorum queue's count of returns in `x-delivery-count`.
+    #[must_use]
+    pub fn message(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        self.envelope.body()
+    }
+
+    /// The properties.
+    #[must_use]
+    pub fn properties(&self) -> &Properties {
+        self.envelope.properties()
+    }
+
+    /// The header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&Value> {
+        self.envelope.header(name)
+    }
+
+    /// The exchange it was published to, or dead-lettered through.
+    #[must_use]
+    pub fn exchange(&self) -> &Name {
+        self.envelope.exchange()
+    }
+
+    /// The routing key it came with.
+    #[must_use]
+    pub fn routing_key(&self) -> &Name {
+        self.envelope.routing_key()
+    }
+
+    /// The queue it came from.
+    #[must_use]
+    pub fn queue(&self) -> &Name {
+        &self.source.cell.spec.name
+    }
+
+    /// Whether it was handed over before, to whomever.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.redelivered
+    }
+
+    /// Which attempt at it this is in this queue: 1 at first, one more each time it came back.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.returns.saturating_add(1)
+    }
+
+    /// How it died before it came to this queue, latest first: where, why and how often. Empty for one that never did.
+    #[must_use]
+    pub fn deaths(&self) -> &[Death] {
+        self.envelope.deaths().map_or(&[], |deaths| deaths.entries())
+    }
+
+    /// Done: the queue forgets the message. When this returns, every later call sees it gone.
+    pub fn ack(mut self) -> Settled {
+        self.settle(Settlement::Ack)
+    }
+
+    /// Back into the queue: to its old place where the queue's kind has one, and to be delivered again at once.
+    ///
+    /// The return is counted; a quorum queue with a delivery limit dead-letters a message that came back too often.
+    pub fn requeue(mut self) -> Settled {
+        self.settle(Settlement::Requeue)
+    }
+
+    /// Not wanted: to the queue's dead-letter exchange, or dropped where it has none.
+    pub fn reject(mut self) -> Settled {
+        self.settle(Settlement::Reject)
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> Settled {
+        let Some(reference) = self.reference.take() else { return Settled::Done };
+        match self.source.engine.settle(&self.source.cell, &[reference], settlement) {
+            true => Settled::Done,
+            false => Settled::Gone,
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.settle(Settlement::Requeue);
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("queue", self.queue())
+            .field("exchange", self.exchange())
+            .field("routing_key", self.routing_key())
+            .field("attempt", &self.attempt())
+            .field("redelivered", &self.redelivered)
+            .field("body_bytes", &self.body().len())
+            .finish_non_exhaustive()
+    }
+}

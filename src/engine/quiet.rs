@@ -1,0 +1,61 @@
+//! Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more.
+
+use super::cell::QueueCell;
+use super::waiter::{Waiter, wake_all};
+use super::{Engine, Phase};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Engine {
+    /// Stops publishes and deliveries: every consumer is told that it is cancelled. What is out may still be settled.
+    pub(crate) fn quiesce(&self) {
+        let stopped =
+            self.phase.compare_exchange(Phase::OPEN, Phase::STOPPED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if !stopped {
+            return;
+        }
+        for cell in self.cells() {
+            let detached = cell.act(&self.deadlines, |state, effects| state.detach_all(effects));
+            if let Some(((), after)) = detached {
+                self.follow(&cell, after);
+            }
+        }
+    }
+
+    /// Whether publishes and consumers are refused: the broker is coming to rest, or was shut down.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.phase.load(Ordering::Acquire) != Phase::OPEN
+    }
+
+    /// Whether nothing is out and no dead letter is on its way; else the waiter is woken when that may have changed.
+    pub(crate) fn is_quiet(&self, number: Option<u64>, waiter: Waiter) -> Result<(), u64> {
+        // In the list before anything is looked at, so that no change is missed.
+        let (number, replaced) = self.resting.lock().put(number, waiter);
+        drop(replaced);
+        let out = self.cells().iter().any(|cell| cell.read(|state| state.counts().unacked > 0));
+        if out || self.has_backlog() {
+            return Err(number);
+        }
+        self.leave_resting(number);
+        Ok(())
+    }
+
+    /// Leaves the list of those who wait for quiet.
+    pub(crate) fn leave_resting(&self, number: u64) {
+        let left = self.resting.lock().leave(number);
+        drop(left);
+    }
+
+    /// Something changed: those who wait for quiet look again.
+    pub(crate) fn stir(&self) {
+        let wakes = self.resting.lock().take_all().collect();
+        wake_all(wakes);
+    }
+
+    /// All queues, in the order in which they were declared.
+    pub(crate) fn cells(&self) -> Vec<Arc<QueueCell>> {
+        let mut cells: Vec<_> = self.topology.read().queues.iter().flatten().cloned().collect();
+        cells.sort_unstable_by_key(|cell| cell.serial);
+        cells
+    }
+}
