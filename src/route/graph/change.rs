@@ -51,7 +51,11 @@ impl Graph {
     ///
     /// The default exchange stays, and nothing is told for it or for one that is not there.
     pub fn remove(&mut self, id: ExchangeId) -> Vec<ExchangeSpec> {
-        if id == Self::DEFAULT { Vec::new() } else { self.cascade(VecDeque::from([id])) }
+        if id == Self::DEFAULT {
+            return Vec::new();
+        }
+        self.touch([id]);
+        self.cascade(VecDeque::from([id]))
     }
 
     /// Makes a binding; `false` where it was there already.
@@ -131,6 +135,9 @@ impl Graph {
     }
 
     /// Deletes the exchanges that are due, and those that become due by that.
+    ///
+    /// The caller has touched the exchange or queue that it began with, and with it all that can become due: they are
+    /// upstream of it.
     fn cascade(&mut self, mut due: VecDeque<ExchangeId>) -> Vec<ExchangeSpec> {
         let mut gone = Vec::new();
         while let Some(id) = due.pop_front() {
@@ -142,7 +149,6 @@ impl Graph {
     /// Takes one exchange out, with all bindings from it and to it.
     fn take_exchange(&mut self, id: ExchangeId, due: &mut VecDeque<ExchangeId>) -> Option<ExchangeSpec> {
         self.at(id)?;
-        self.touch([id]);
         // Its own end is no reason for it to be due.
         let mut itself = VecDeque::new();
         while let Some(binding) = self.at(id).and_then(|exchange| exchange.from.first()) {

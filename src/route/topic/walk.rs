@@ -35,7 +35,7 @@ impl Walk {
         if trie.is_empty() {
             return;
         }
-        self.moving.clear();
+        self.next.clear();
         self.staying.clear();
         self.entered.begin();
         self.arrive(trie, ROOT, out);
