@@ -1,0 +1,129 @@
+//! Policies in force: which one is for a name, and what happens when one comes or goes.
+
+use super::cell::{Aftermath, QueueCell};
+use super::error::TopologyError;
+use super::{Engine, Topology};
+use crate::base::{Limits, Name};
+use crate::queue::{Policy, PolicyDefinition, QueueKind};
+use regex_lite::Regex;
+use std::sync::Arc;
+
+/// All policies of a broker, best first: by priority, then by name.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    policy: Policy,
+    pattern: Regex,
+}
+
+/// Queues whose settings changed, and what that left to do.
+pub(crate) type Renewed = Vec<(Arc<QueueCell>, Aftermath)>;
+
+impl Policies {
+    /// The policies, best first.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Policy> {
+        self.entries.iter().map(|entry| &entry.policy)
+    }
+
+    /// The policy of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Policy> {
+        self.iter().find(|policy| policy.name == name)
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// What is in force for a queue.
+    pub(crate) fn for_queue(&self, name: &str, kind: QueueKind) -> Option<&PolicyDefinition> {
+        let fits = |entry: &&Entry| {
+            let Entry { policy, pattern } = entry;
+            policy.apply_to.covers(kind) && policy.definition.suits(kind) && pattern.is_match(name)
+        };
+        self.entries.iter().find(fits).map(|entry| &entry.policy.definition)
+    }
+
+    /// The alternate exchange that is in force for an exchange.
+    pub(crate) fn alternate(&self, name: &str) -> Option<Name> {
+        let fits = |entry: &&Entry| entry.policy.apply_to.covers_exchanges() && entry.pattern.is_match(name);
+        self.entries.iter().find(fits)?.policy.definition.name("alternate-exchange")
+    }
+
+    fn put(&mut self, policy: Policy, pattern: Regex) {
+        self.entries.retain(|entry| entry.policy.name != policy.name);
+        let before = |entry: &Entry| {
+            let other = &entry.policy;
+            (other.priority, &policy.name) > (policy.priority, &other.name)
+        };
+        let at = self.entries.partition_point(before);
+        self.entries.insert(at, Entry { policy, pattern });
+    }
+}
+
+impl Engine {
+    /// Sets a policy, in the place of one of the same name. What it changes is in force at once.
+    pub(crate) fn set_policy(&self, policy: Policy) -> Result<(), TopologyError> {
+        let renewed = {
+            let mut topology = self.changing()?;
+            topology.put_policy(&self.limits, policy)?;
+            self.renew(&mut topology)
+        };
+        self.follow_renewed(renewed);
+        Ok(())
+    }
+
+    /// Removes a policy; false where there is none of this name.
+    pub(crate) fn clear_policy(&self, name: &str) -> Result<bool, TopologyError> {
+        let (existed, renewed) = {
+            let mut topology = self.changing()?;
+            let before = topology.policies.entries.len();
+            topology.policies.entries.retain(|entry| entry.policy.name != name);
+            (topology.policies.entries.len() < before, self.renew(&mut topology))
+        };
+        self.follow_renewed(renewed);
+        Ok(existed)
+    }
+
+    /// Puts in force what the policies say now. The topology stays locked meanwhile, so that of two changes the later
+    /// one is in force everywhere in the end.
+    pub(crate) fn renew(&self, topology: &mut Topology) -> Renewed {
+        topology.renew_alternates();
+        let mut renewed = Renewed::new();
+        for cell in topology.queues.iter().flatten() {
+            let spec = &cell.spec;
+            let settings = spec.settings(topology.policies.for_queue(&spec.name, spec.kind));
+            if cell.read(|state| *state.settings() == settings) {
+                continue;
+            }
+            let applied = cell.act(&self.deadlines, |state, effects| {
+                state.apply_settings(self.clock.now(), settings, effects);
+            });
+            renewed.extend(applied.map(|((), after)| (Arc::clone(cell), after)));
+        }
+        renewed
+    }
+
+    /// Does what new settings left to do, when the topology's lock is free.
+    pub(crate) fn follow_renewed(&self, renewed: Renewed) {
+        for (cell, after) in renewed {
+            self.follow(&cell, after);
+        }
+    }
+}
+
+impl Topology {
+    /// Puts a policy among the others; [`Engine::renew`] puts it in force.
+    pub(crate) fn put_policy(&mut self, limits: &Limits, policy: Policy) -> Result<(), TopologyError> {
+        let pattern = policy.compile()?;
+        if self.policies.entries.len() >= limits.policies && self.policies.get(&policy.name).is_none() {
+            return Err(TopologyError::LimitReached { what: "policies", limit: limits.policies });
+        }
+        self.policies.put(policy, pattern);
+        Ok(())
+    }
+}
