@@ -10,10 +10,17 @@ mod session;
 mod api;
 mod engine;
 
-pub use api::{Broker, Builder};
+pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Item, Problem, Queue, Report, Topology};
+pub use api::{
+    ConsumeError, Consumer, ConsumerBuilder, Delivery, Iter, PublishError, PublishErrorKind, Publisher,
+    RecvTimeoutError, Routed, Settled, TryRecvError,
+};
+#[cfg(feature = "serde")]
+pub use api::{Definitions, DefinitionsError, Notice};
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
 pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
+    TopologyError,
 };
 pub use message::{Death, Deaths, DeliveryMode, Envelope, InvalidMessage, Message, Properties, Reason, Table, Value};
 pub use port::{Clock, ManualClock, SystemClock};
@@ -21,6 +28,7 @@ pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, UnknownWord,
 };
+pub use route::{BindError, ExchangeKind, UnknownKind};
 
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]

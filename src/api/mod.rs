@@ -2,6 +2,40 @@
 
 mod broker;
 mod builder;
+mod consumer;
+mod declare;
+mod declare_check;
+#[cfg(feature = "serde")]
+mod definitions;
+#[cfg(feature = "serde")]
+mod definitions_error;
+#[cfg(feature = "serde")]
+mod definitions_json;
+#[cfg(feature = "serde")]
+mod definitions_read;
+#[cfg(feature = "serde")]
+mod definitions_write;
+mod delivery;
+mod exchange;
+mod one_off;
+mod publisher;
+mod queue;
+mod source;
+mod topology;
+#[cfg(feature = "serde")]
+mod words;
 
 pub use broker::Broker;
 pub use builder::Builder;
+pub use consumer::{ConsumeError, Consumer, ConsumerBuilder, Iter, RecvTimeoutError, TryRecvError};
+pub use declare::{Item, Report};
+pub use declare_check::{DeclareError, Problem};
+#[cfg(feature = "serde")]
+pub use definitions::{Definitions, Notice};
+#[cfg(feature = "serde")]
+pub use definitions_error::DefinitionsError;
+pub use delivery::{Delivery, Settled};
+pub use exchange::Exchange;
+pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed};
+pub use queue::Queue;
+pub use topology::{Binding, Topology};

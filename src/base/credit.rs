@@ -38,11 +38,12 @@ impl Credit {
         }
     }
 
-    /// Takes one from the limit, or says that it is reached. Without a limit nothing is counted.
+    /// Takes one from the limit, or says that it is reached. Without a limit nothing is counted. What needs no
+    /// acknowledgement is not `counted`, yet is held back by a limit that is reached.
     #[must_use]
-    pub fn try_take(&self) -> bool {
+    pub fn try_take(&self, counted: bool) -> bool {
         let limit = self.limit();
-        let take = |used: u32| (used < limit).then(|| used + 1);
+        let take = |used: u32| (used < limit).then(|| used + u32::from(counted));
         limit == 0 || self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
     }
 

@@ -22,6 +22,9 @@ pub(crate) enum Rank {
     Leaf = 6,
 }
 
+/// What a writer holds.
+pub(crate) type Writing<'a, T> = Ranked<RwLockWriteGuard<'a, T>>;
+
 /// A mutex with a rank.
 #[derive(Debug)]
 pub(crate) struct Mutex<T> {

@@ -16,31 +16,41 @@ mod cascade;
 pub(crate) mod cell;
 mod deadlines;
 mod drive;
+mod error;
+mod policies;
 mod publish;
 mod quiet;
 mod remove;
 mod request;
 mod settle;
 pub(crate) mod sink;
+mod topology_bindings;
+mod topology_exchanges;
+mod topology_queues;
 mod wait;
 pub(crate) mod waiter;
 
 pub(crate) use cascade::LetterCounts;
+pub use error::TopologyError;
 pub(crate) use publish::{Cells, NoRoute, Outcome, Route};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
+pub(crate) use topology_bindings::{Asked, End};
+pub(crate) use topology_exchanges::exchange_differences;
+pub(crate) use topology_queues::check_queue_name;
 
-use crate::base::sync::{Mutex, Rank, RwLock};
+use crate::base::sync::{Mutex, Rank, RwLock, Writing};
 use crate::base::{Limits, Moment, QueueId, SessionId};
 use crate::message::Envelope;
 use crate::port::{Clock, ManualClock};
-use crate::queue::{Policy, QueueState};
+use crate::queue::QueueState;
 use crate::route::{Graph, Scratch};
 use alarms::Alarms;
 use cell::{Letter, QueueCell};
 use deadlines::Deadlines;
 use drive::Driver;
+use policies::Policies;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -120,8 +130,8 @@ pub(crate) struct Topology {
     pub(crate) free: Vec<u32>,
     /// Counts the queues declared.
     pub(crate) declared: u64,
-    /// Policies, in the order in which they were set.
-    pub(crate) policies: Vec<Policy>,
+    /// Policies.
+    pub(crate) policies: Policies,
 }
 
 impl Topology {
@@ -139,8 +149,13 @@ impl Topology {
 impl Engine {
     /// An engine without queues. `threaded` lets it start a thread at the first deadline.
     pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, manual: Option<ManualClock>, threaded: bool) -> Arc<Self> {
-        let topology =
-            Topology { graph: Graph::new(), queues: Vec::new(), free: Vec::new(), declared: 0, policies: Vec::new() };
+        let topology = Topology {
+            graph: Graph::new(),
+            queues: Vec::new(),
+            free: Vec::new(),
+            declared: 0,
+            policies: Policies::default(),
+        };
         Arc::new_cyclic(|engine| Self {
             limits,
             clock,
@@ -169,6 +184,12 @@ impl Engine {
     /// A number for a generated name.
     pub(crate) fn next_name(&self) -> u64 {
         self.names.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The topology, to be changed.
+    pub(crate) fn changing(&self) -> Result<Writing<'_, Topology>, TopologyError> {
+        let topology = self.topology.write();
+        if self.is_closed() { Err(TopologyError::Closed) } else { Ok(topology) }
     }
 
     /// The moment, if the queue needs to know it for this.

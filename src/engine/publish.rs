@@ -74,9 +74,8 @@ impl Engine {
             let generation = topology.graph.generation(id);
             let counted = generation.load(Ordering::Acquire);
             let cells = route_in(&topology, id, envelope, scratch);
-            let by_headers = |id: &ExchangeId| {
-                topology.graph.exchange(*id).is_some_and(|spec| spec.kind == ExchangeKind::Headers)
-            };
+            let by_headers =
+                |id: &ExchangeId| topology.graph.exchange(*id).is_some_and(|spec| spec.kind == ExchangeKind::Headers);
             let by_key = id == Graph::DEFAULT || !scratch.visited().iter().any(by_headers);
             Ok(Route { cells, by_key, generation, counted })
         })

@@ -57,6 +57,9 @@ impl Envelope {
             Err(invalid) => return Err((invalid, message)),
         };
         let (mut properties, body) = message.into_parts();
+        if let Some(text) = properties.expiration.as_deref().and_then(plain_number) {
+            properties.expiration = Some(Arc::from(text));
+        }
         if let Some(headers) = properties.headers.as_mut().filter(|_| carbon.is_some()) {
             headers.remove("BCC");
         }
@@ -184,7 +187,7 @@ impl Envelope {
             count: 1,
             time: seconds,
             exchange: self.exchange.clone(),
-            routing_keys: self.keys().filter(|key| !blind.contains(key)).cloned().collect(),
+            routing_keys: without(self.keys(), blind),
             original_expiration: self.properties.expiration.clone(),
         };
         let mut next = self.clone();
@@ -214,6 +217,25 @@ impl Envelope {
         next.deaths = Some(deaths);
         next
     }
+}
+
+/// Keys less the blind ones: each blind key takes out one, the first.
+fn without<'a>(keys: impl Iterator<Item = &'a Name>, blind: &[Name]) -> Vec<Name> {
+    let mut keys: Vec<Name> = keys.cloned().collect();
+    for key in blind {
+        if let Some(at) = keys.iter().position(|known| known == key) {
+            keys.remove(at);
+        }
+    }
+    keys
+}
+
+/// The digits of a number as RabbitMQ prints it again, where that differs: no sign, no leading zero.
+fn plain_number(text: &str) -> Option<&str> {
+    let digits = text.trim_start_matches(['+', '-']);
+    let plain = digits.trim_start_matches('0');
+    let plain = if plain.is_empty() { digits.get(digits.len() - 1..)? } else { plain };
+    (plain != text).then_some(plain)
 }
 
 /// Reads `expiration` as RabbitMQ does: decimal digits, an optional sign, nothing else.
@@ -250,12 +272,10 @@ fn read_carbon(properties: &Properties, limits: &Limits) -> Result<Option<Box<Ca
         found = true;
         let refuse = |reason: String| Err(InvalidMessage::CarbonCopy { header, reason });
         let Value::Array(items) = value else {
-            return refuse(format!("not a list but {}", value.type_name()));
+            return refuse(format!("{{unacceptable_type_in_header,\"{header}\",{}}}", value.type_name()));
         };
-        for item in items {
-            let Some(key) = item.as_str() else {
-                return refuse(format!("an entry is no text but {}", item.type_name()));
-            };
+        // RabbitMQ passes over what is no text.
+        for key in items.iter().filter_map(Value::as_str) {
             let Ok(key) = Name::new(key) else {
                 return refuse("a key has more than 255 bytes".to_owned());
             };

@@ -64,7 +64,8 @@ pub enum InvalidMessage {
         /// RabbitMQ's word for what is wrong with it.
         reason: String,
     },
-    /// `CC` or `BCC` that is not a list of strings of at most 255 bytes (RabbitMQ: "Sender-selected Distribution").
+    /// `CC` or `BCC` that is no list, has a key of more than 255 bytes, or more keys than [`Limits::carbon_copies`]
+    /// (RabbitMQ: "Sender-selected Distribution").
     CarbonCopy {
         /// `CC` or `BCC`.
         header: &'static str,
@@ -84,7 +85,7 @@ impl fmt::Display for InvalidMessage {
             }
             Self::Headers { what, limit } => write!(f, "headers have too many {what}; at most {limit} are taken"),
             Self::Expiration { given, reason } => write!(f, "invalid expiration '{given}': {reason}"),
-            Self::CarbonCopy { header, reason } => write!(f, "invalid {header} header: {reason}"),
+            Self::CarbonCopy { reason, .. } => write!(f, "invalid message: {reason}"),
         }
     }
 }

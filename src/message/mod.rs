@@ -11,6 +11,8 @@ mod envelope;
 mod message;
 mod properties;
 mod value;
+#[cfg(feature = "serde")]
+mod value_serde;
 
 pub use death::{Death, Deaths, Reason};
 pub use envelope::Envelope;

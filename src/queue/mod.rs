@@ -15,6 +15,7 @@ mod classic;
 pub mod effect;
 mod entry;
 mod policy;
+mod policy_keys;
 mod quorum;
 mod refusal;
 mod settings;
@@ -24,6 +25,10 @@ mod totals;
 mod turns;
 
 pub use policy::{ApplyTo, InvalidPolicy, Policy, PolicyDefinition};
+pub(crate) use policy::{number, whole_millis};
+#[cfg(feature = "serde")]
+pub(crate) use policy_keys::knows_policy_key;
+pub(crate) use refusal::equivalent;
 pub use refusal::{Inequivalent, InvalidQueue, Refusal};
 pub use spec::{DeadLetter, Overflow, QueueFlags, QueueKind, QueueSpec, Settings, Strategy, UnknownWord};
 pub use state::QueueState;

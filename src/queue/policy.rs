@@ -3,6 +3,7 @@
 //! A [`Policy`] is data; [`Policy::check`] says whether RabbitMQ would take it. Which policy is in force for a name is
 //! the engine's matter, what follows from it for a queue is in `settings.rs`.
 
+use super::policy_keys::{FOREIGN_TO_CLASSIC, FOREIGN_TO_QUORUM, KEYS};
 use super::spec::{Overflow, QueueKind, UnknownWord};
 use crate::base::Name;
 use crate::message::{Table, Value};
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 /// What a policy is laid over: RabbitMQ's `apply-to`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ApplyTo {
     /// `all`, the default: exchanges and queues.
@@ -47,6 +50,8 @@ pub enum ApplyTo {
 /// assert!(Policy::new("odd", "(").define("max-length", 1_i64).check().is_err());
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Policy {
     /// Its name; setting another of the same name replaces it.
@@ -54,8 +59,10 @@ pub struct Policy {
     /// A regular expression that must be found somewhere in the name of a queue or exchange.
     pub pattern: String,
     /// What it is laid over.
+    #[cfg_attr(feature = "serde", serde(default, rename = "apply-to"))]
     pub apply_to: ApplyTo,
     /// Which goes first of several that fit: the highest.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub priority: i64,
     /// What it sets.
     pub definition: PolicyDefinition,
@@ -63,6 +70,8 @@ pub struct Policy {
 
 /// What a policy sets: keys such as `max-length`, which are queue arguments without their `x-`.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct PolicyDefinition {
     entries: Table,
 }
@@ -310,90 +319,6 @@ impl fmt::Display for InvalidPolicy {
 }
 
 impl std::error::Error for InvalidPolicy {}
-
-/// What a key may be set to.
-#[derive(Clone, Copy)]
-enum Rule {
-    Text,
-    Name,
-    Integer,
-    AtLeast(i64),
-    Version,
-    OneOf(&'static [&'static str], &'static str),
-}
-
-impl Rule {
-    fn allows(self, value: &Value) -> bool {
-        match self {
-            Self::Text => value.as_str().is_some(),
-            Self::Name => value.as_str().is_some_and(|text| text.len() <= Name::MAX_BYTES),
-            Self::Integer => value.as_integer().is_some(),
-            Self::AtLeast(least) => value.as_integer().is_some_and(|number| number >= least),
-            Self::Version => matches!(value.as_integer(), Some(1 | 2)),
-            Self::OneOf(words, _) => value.as_str().is_some_and(|word| words.contains(&word)),
-        }
-    }
-
-    const fn expected(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Name => "text of at most 255 bytes",
-            Self::Integer => "a whole number",
-            Self::AtLeast(1) => "a whole number above 0",
-            Self::AtLeast(_) => "a whole number, not negative",
-            Self::Version => "1 or 2",
-            Self::OneOf(_, words) => words,
-        }
-    }
-}
-
-/// The keys of RabbitMQ 4.0's policies. Those that nothing here reads are taken for the sake of its definitions files.
-const KEYS: [(&str, Rule); 22] = [
-    ("alternate-exchange", Rule::Name),
-    ("consumer-timeout", Rule::AtLeast(0)),
-    ("dead-letter-exchange", Rule::Name),
-    ("dead-letter-routing-key", Rule::Name),
-    ("dead-letter-strategy", Rule::OneOf(&["at-most-once", "at-least-once"], "at-most-once or at-least-once")),
-    ("delivery-limit", Rule::Integer),
-    ("expires", Rule::AtLeast(1)),
-    ("initial-cluster-size", Rule::AtLeast(0)),
-    ("max-age", Rule::Text),
-    ("max-in-memory-bytes", Rule::AtLeast(0)),
-    ("max-in-memory-length", Rule::AtLeast(0)),
-    ("max-length", Rule::AtLeast(0)),
-    ("max-length-bytes", Rule::AtLeast(0)),
-    ("message-ttl", Rule::AtLeast(0)),
-    ("overflow", Rule::OneOf(&["drop-head", "reject-publish", "reject-publish-dlx"], OVERFLOWS)),
-    ("queue-leader-locator", Rule::OneOf(&["client-local", "balanced", "random", "least-leaders"], LOCATORS)),
-    (
-        "queue-master-locator",
-        Rule::OneOf(&["min-masters", "client-local", "random"], "min-masters, client-local or random"),
-    ),
-    ("queue-mode", Rule::OneOf(&["default", "lazy"], "default or lazy")),
-    ("queue-version", Rule::Version),
-    ("stream-filter-size-bytes", Rule::AtLeast(0)),
-    ("stream-max-segment-size-bytes", Rule::AtLeast(0)),
-    ("target-group-size", Rule::AtLeast(1)),
-];
-
-const OVERFLOWS: &str = "drop-head, reject-publish or reject-publish-dlx";
-const LOCATORS: &str = "client-local or balanced";
-
-/// Keys that classic queues do not have.
-const FOREIGN_TO_CLASSIC: [&str; 8] = [
-    "max-age",
-    "stream-max-segment-size-bytes",
-    "initial-cluster-size",
-    "delivery-limit",
-    "dead-letter-strategy",
-    "max-in-memory-length",
-    "max-in-memory-bytes",
-    "target-group-size",
-];
-
-/// Keys that quorum queues do not have.
-const FOREIGN_TO_QUORUM: [&str; 5] =
-    ["queue-mode", "queue-master-locator", "max-age", "stream-max-segment-size-bytes", "initial-cluster-size"];
 
 /// Milliseconds as a policy or an argument holds them.
 pub(crate) fn whole_millis(span: Duration) -> i64 {

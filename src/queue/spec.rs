@@ -152,35 +152,33 @@ impl QueueSpec {
     ///
     /// The first difference.
     pub fn check_redeclared(&self, durable: bool, auto_delete: bool, arguments: &Table) -> Result<(), Inequivalent> {
-        let differs = |argument, received, current| Inequivalent {
-            resource: format!("queue '{}' in vhost '/'", self.name),
-            argument,
-            received,
-            current,
-        };
-        for (flag, received, current) in
-            [("durable", durable, self.durable), ("auto_delete", auto_delete, self.auto_delete)]
-        {
-            if received != current {
-                return Err(differs(flag, Some(received.into()), Some(current.into())));
-            }
-        }
-        match self.differences(arguments).next() {
-            Some((argument, received, current)) => Err(differs(argument, received, current)),
+        match self.all_differences(durable, auto_delete, arguments).next() {
+            Some(difference) => Err(difference),
             None => Ok(()),
         }
     }
 
-    /// Every argument in which a redeclaration differs: its name, what is asked for, what there is.
-    pub(crate) fn differences(
+    /// Everything in which a redeclaration differs, in RabbitMQ's order.
+    pub fn all_differences(
         &self,
+        durable: bool,
+        auto_delete: bool,
         arguments: &Table,
-    ) -> impl Iterator<Item = (&'static str, Option<Value>, Option<Value>)> {
-        arguments::accepted(self.kind).iter().filter_map(move |argument| {
-            let received = typed(argument, arguments);
-            let current = typed(argument, &self.arguments);
-            (!equivalent(received.as_ref(), current.as_ref())).then_some((*argument, received, current))
-        })
+    ) -> impl Iterator<Item = Inequivalent> {
+        let flags = [("durable", durable, self.durable), ("auto_delete", auto_delete, self.auto_delete)];
+        let flags =
+            flags.into_iter().map(|(flag, received, current)| (flag, Some(received.into()), Some(current.into())));
+        let accepted = arguments::accepted(self.kind).iter();
+        let arguments =
+            accepted.map(|argument| (*argument, typed(argument, arguments), typed(argument, &self.arguments)));
+        flags.chain(arguments).filter(|(_, received, current)| !equivalent(received.as_ref(), current.as_ref())).map(
+            |(argument, received, current)| Inequivalent {
+                resource: format!("queue '{}' in vhost '/'", self.name),
+                argument,
+                received,
+                current,
+            },
+        )
     }
 }
 

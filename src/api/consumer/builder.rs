@@ -2,10 +2,9 @@
 
 use super::Consumer;
 use super::mailbox::Mailbox;
-use crate::api::queue_error::QueueError;
 use crate::api::source::Source;
 use crate::base::{Credit, Name, NameTooLong};
-use crate::engine::Engine;
+use crate::engine::{Engine, TopologyError};
 use crate::queue::effect::{AttachError, ConsumerSpec};
 use std::collections::VecDeque;
 use std::fmt;
@@ -81,7 +80,7 @@ impl<'a> ConsumerBuilder<'a> {
     pub fn open(self) -> Result<Consumer, ConsumeError> {
         let engine = self.engine;
         if engine.is_stopped() {
-            return Err(ConsumeError::Queue(QueueError::Closed));
+            return Err(ConsumeError::Queue(TopologyError::Closed));
         }
         let source = Arc::new(Source::find_shared(engine, self.queue)?);
         let tag = match self.tag {
@@ -105,18 +104,18 @@ impl<'a> ConsumerBuilder<'a> {
         let consumer = Consumer { source, session, id, tag, credit, mailbox, drained: VecDeque::new() };
         // A shutdown that began in between has cancelled the consumers that it found.
         if engine.is_stopped() {
-            return Err(ConsumeError::Queue(QueueError::Closed));
+            return Err(ConsumeError::Queue(TopologyError::Closed));
         }
         Ok(consumer)
     }
 }
 
 /// Why a consumer was not opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ConsumeError {
     /// Something is wrong with the queue.
-    Queue(QueueError),
+    Queue(TopologyError),
     /// The queue has an exclusive consumer, or has consumers where an exclusive one was asked for.
     ExclusiveUse(String),
     /// The queue has [`Limits::consumers_per_queue`](crate::Limits::consumers_per_queue) consumers.
@@ -136,8 +135,8 @@ impl ConsumeError {
     }
 }
 
-impl From<QueueError> for ConsumeError {
-    fn from(error: QueueError) -> Self {
+impl From<TopologyError> for ConsumeError {
+    fn from(error: TopologyError) -> Self {
         Self::Queue(error)
     }
 }

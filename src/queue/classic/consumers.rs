@@ -8,7 +8,7 @@
 //!
 //! With a single active consumer all stay in the turns, and only the active one is ever asked.
 
-use crate::base::SessionId;
+use crate::base::{Name, SessionId};
 use crate::queue::effect::{ConsumerId, ConsumerSpec};
 use crate::queue::turns::Turns;
 
@@ -24,6 +24,8 @@ pub(crate) struct Consumers {
     exclusive: Option<ConsumerId>,
     single_active: bool,
     active: Option<ConsumerId>,
+    /// Consumers that were cancelled with deliveries out.
+    departed: Vec<Departed>,
 }
 
 /// One consumer.
@@ -31,8 +33,19 @@ pub(crate) struct Consumers {
 struct Consumer {
     id: ConsumerId,
     spec: ConsumerSpec,
-    /// The most it may have out; `None` where it acknowledges nothing.
+    /// How many more it takes; `None` where it acknowledges nothing.
     room: Option<u32>,
+    /// How many it has out.
+    out: u32,
+}
+
+/// A consumer that was cancelled with deliveries out. Room is kept by tag, as in RabbitMQ: settling what it has out
+/// gives room to a later consumer of the same tag.
+#[derive(Debug)]
+struct Departed {
+    id: ConsumerId,
+    session: SessionId,
+    tag: Name,
     out: u32,
 }
 
@@ -107,6 +120,10 @@ impl Consumers {
             peer.consumers -= 1;
         }
         self.peers.retain(|peer| peer.consumers > 0);
+        if consumer.out > 0 {
+            let ConsumerSpec { session, tag, .. } = consumer.spec;
+            self.departed.push(Departed { id, session, tag, out: consumer.out });
+        }
         if self.exclusive == Some(id) {
             self.exclusive = None;
         }
@@ -122,10 +139,11 @@ impl Consumers {
         self.ids(|consumer| consumer.spec.session == session)
     }
 
-    /// All consumers and their sessions, in the order in which they came.
+    /// All consumers and their sessions, in the order of their tags: in which they are told that the queue is gone.
     pub(crate) fn all(&self) -> Vec<(ConsumerId, SessionId)> {
-        let sessions = |id: &ConsumerId| self.get(*id).map(|consumer| (*id, consumer.spec.session));
-        self.ids(|_| true).iter().filter_map(sessions).collect()
+        let mut all: Vec<&Consumer> = self.places.iter().flatten().collect();
+        all.sort_by(|a, b| a.spec.tag.cmp(&b.spec.tag).then(a.id.serial.cmp(&b.id.serial)));
+        all.iter().map(|consumer| (consumer.id, consumer.spec.session)).collect()
     }
 
     /// Whoever takes the next message: it is counted as having one more out (where it acknowledges) and goes to the end
@@ -146,12 +164,26 @@ impl Consumers {
         None
     }
 
-    /// Counts deliveries as settled. True where that gave a consumer room that had none.
+    /// Forgets what a session's cancelled consumers had out: the session has ended.
+    pub(crate) fn forget_departed(&mut self, session: SessionId) {
+        self.departed.retain(|departed| departed.session != session);
+    }
+
+    /// Counts a delivery as settled. True where that gave a consumer room that had none.
     pub(crate) fn settled(&mut self, id: ConsumerId) -> bool {
-        let Some(consumer) = self.get_mut(id) else { return false };
-        let was_full = consumer.room.is_some_and(|room| consumer.out >= room);
-        consumer.out = consumer.out.saturating_sub(1);
-        was_full
+        if let Some(consumer) = self.get_mut(id) {
+            consumer.out = consumer.out.saturating_sub(1);
+            return consumer.give_room();
+        }
+        let Some(at) = self.departed.iter().position(|departed| departed.id == id) else { return false };
+        let Some(departed) = self.departed.get_mut(at) else { return false };
+        departed.out = departed.out.saturating_sub(1);
+        let (session, tag, left) = (departed.session, departed.tag.clone(), departed.out);
+        if left == 0 {
+            self.departed.remove(at);
+        }
+        let successor = |consumer: &&mut Consumer| consumer.spec.session == session && consumer.spec.tag == tag;
+        self.places.iter_mut().flatten().find(successor).is_some_and(Consumer::give_room)
     }
 
     /// Brings back to the turns whoever of the session has room of its own.
@@ -188,11 +220,12 @@ impl Consumers {
         if peer.suspended || spec.credit.is_window_full() || consumer.is_full() {
             return None;
         }
-        if !spec.no_ack {
-            if !spec.credit.try_take() {
-                peer.suspended = true;
-                return None;
-            }
+        if !spec.credit.try_take(!spec.no_ack) {
+            peer.suspended = true;
+            return None;
+        }
+        if let Some(room) = &mut consumer.room {
+            *room = room.saturating_sub(1);
             consumer.out += 1;
         }
         spec.credit.enter_window();
@@ -236,9 +269,6 @@ impl Consumers {
             if consumer.out as usize != out(id) {
                 return Err(format!("consumer {id:?} counts {} out, has {}", consumer.out, out(id)));
             }
-            if consumer.room.is_some_and(|room| consumer.out > room) {
-                return Err(format!("consumer {id:?} has {} out, beyond its prefetch", consumer.out));
-            }
             let blocked = self.peers.iter().flat_map(|peer| &peer.blocked).filter(|(_, b)| *b == id).count();
             let turns = self.turns.iter().filter(|t| *t == id).count();
             if blocked + turns != 1 {
@@ -257,7 +287,14 @@ impl Consumers {
 
 impl Consumer {
     fn is_full(&self) -> bool {
-        self.room.is_some_and(|room| self.out >= room)
+        self.room == Some(0)
+    }
+
+    /// Gives room back for one. True where there was none.
+    fn give_room(&mut self) -> bool {
+        let was_full = self.is_full();
+        self.room = self.room.map(|room| room.saturating_add(1));
+        was_full
     }
 }
 

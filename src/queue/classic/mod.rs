@@ -93,6 +93,7 @@ impl ClassicQueue {
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
         self.expire(now, fx);
         let mut opened: Vec<SessionId> = Vec::new();
+        let mut rejected = Vec::new();
         for reference in refs {
             let Some(out) = self.unacked.take(*reference) else { continue };
             if out.consumer.is_some_and(|consumer| self.consumers.settled(consumer)) && !opened.contains(&out.session) {
@@ -101,13 +102,24 @@ impl ClassicQueue {
             match settlement {
                 Settlement::Ack => self.totals.acknowledged += 1,
                 Settlement::Requeue => self.put_back(out.entry),
-                Settlement::Reject => self.die(out.entry, Reason::Rejected, fx),
+                Settlement::Reject => rejected.push(out.entry),
             }
         }
+        self.reject(rejected, fx);
         for session in opened {
             self.consumers.unblock(session);
         }
         self.settle_down(now, fx);
+    }
+
+    /// Several rejected at once die by priority, the highest first, and then in the order given.
+    fn reject(&mut self, mut entries: Vec<Entry>, fx: &mut Effects) {
+        if let Some(max) = self.settings.max_priority {
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.envelope.priority().min(max)));
+        }
+        for entry in entries {
+            self.die(entry, Reason::Rejected, fx);
+        }
     }
 
     pub(crate) fn attach(
@@ -147,6 +159,7 @@ impl ClassicQueue {
             self.consumers.remove(consumer);
             self.used = now;
         }
+        self.consumers.forget_departed(session);
         for (reference, _) in self.unacked.of_session(session) {
             if let Some(out) = self.unacked.take(reference) {
                 self.put_back(out.entry);

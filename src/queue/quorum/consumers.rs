@@ -131,10 +131,12 @@ impl Consumers {
         self.list.iter().filter(|consumer| consumer.spec.session == session).map(|consumer| consumer.id).collect()
     }
 
-    /// All that are not cancelled, and their sessions.
+    /// All that are not cancelled and their sessions, in the order of their tags: in which they are told that the queue
+    /// is gone.
     pub(crate) fn all(&self) -> Vec<(ConsumerId, SessionId)> {
-        let live = self.list.iter().filter(|consumer| consumer.state != State::Cancelled);
-        live.map(|consumer| (consumer.id, consumer.spec.session)).collect()
+        let mut live: Vec<_> = self.list.iter().filter(|consumer| consumer.state != State::Cancelled).collect();
+        live.sort_by(|a, b| a.spec.tag.cmp(&b.spec.tag));
+        live.iter().map(|consumer| (consumer.id, consumer.spec.session)).collect()
     }
 
     /// Whoever takes the next message; it is counted. `None` where nobody has credit.

@@ -1,0 +1,155 @@
+//! What a broker does once: publish, get, declare, bind, delete; and the handles that it gives.
+
+use super::broker::Broker;
+use super::consumer::ConsumerBuilder;
+use super::delivery::Delivery;
+use super::publisher::{PublishError, PublishErrorKind, Publisher, Routed, publish};
+use super::source::Source;
+use super::topology::Binding;
+use crate::engine::{
+    ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete, TopologyError,
+};
+use crate::message::Message;
+use std::sync::Arc;
+
+impl Broker {
+    /// Publishes one message, without waiting. For many to one exchange, a [`Publisher`] is faster.
+    ///
+    /// `Ok` with no queues says that no queue is bound for the message, as RabbitMQ does without `mandatory`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] with the message: no such exchange, an internal one, a message that is invalid, a queue that is
+    /// full, or the broker closed.
+    ///
+    /// ```
+    /// use leveret::{Broker, Message, QueueDeclare};
+    ///
+    /// let broker = Broker::new();
+    /// broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// assert_eq!(broker.publish("", "orders", Message::new("one"))?.queues, 1);
+    /// assert_eq!(broker.publish("", "nobody", Message::new("two"))?.queues, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn publish(&self, exchange: &str, key: &str, message: Message) -> Result<Routed, PublishError> {
+        publish(self.engine(), exchange, key, message)
+    }
+
+    /// A handle for publishing to one exchange. The empty name is the default exchange, whose keys are queue names.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishErrorKind::NoExchange`], [`PublishErrorKind::Internal`], [`PublishErrorKind::NameTooLong`] or
+    /// [`PublishErrorKind::Closed`].
+    pub fn publisher(&self, exchange: &str) -> Result<Publisher, PublishErrorKind> {
+        Publisher::new(self.engine(), exchange)
+    }
+
+    /// A consumer of a queue, to be opened with [`ConsumerBuilder::open`].
+    ///
+    /// ```
+    /// use leveret::{Broker, QueueDeclare};
+    ///
+    /// let broker = Broker::new();
+    /// broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// let mut orders = broker.consumer("orders").prefetch(10).open()?;
+    /// assert!(orders.try_recv().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn consumer<'a>(&'a self, queue: &'a str) -> ConsumerBuilder<'a> {
+        ConsumerBuilder::new(self.engine(), queue)
+    }
+
+    /// Takes one message from a queue, if one is ready. For more than a few, a consumer is better.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: no such queue, one that is exclusive to a connection, or the broker closed or shutting down.
+    pub fn get(&self, queue: &str) -> Result<Option<Delivery>, TopologyError> {
+        let engine = self.engine();
+        if engine.is_stopped() {
+            return Err(TopologyError::Closed);
+        }
+        let source = Arc::new(Source::find_shared(engine, queue)?);
+        let handout = engine.get(&source.cell, engine.next_session(), false, |handout, _| handout);
+        match handout {
+            Some(handout) => Ok(handout.map(|handout| Delivery::new(&source, handout))),
+            None => Err(source.gone()),
+        }
+    }
+
+    /// Declares a queue. One that is there just so stays as it is. The empty name asks the broker for one.
+    ///
+    /// An `exclusive` queue belongs to a connection; declare it through a [channel](crate::Broker).
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: it exists and differs, its arguments are not what RabbitMQ takes, its name is reserved, or a
+    /// limit is reached.
+    pub fn declare_queue(&self, request: &QueueDeclare) -> Result<QueueDeclared, TopologyError> {
+        self.engine().queue_declare(None, request)
+    }
+
+    /// Declares an exchange. One that is there just so stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: it exists and differs, its kind is unknown, its name is reserved, or a limit is reached.
+    pub fn declare_exchange(&self, request: &ExchangeDeclare) -> Result<(), TopologyError> {
+        self.engine().exchange_declare(request)
+    }
+
+    /// Binds a queue to an exchange. Doing it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: no such queue or exchange, the default exchange, arguments that a headers exchange cannot
+    /// read, or a limit.
+    ///
+    /// ```
+    /// use leveret::{Binding, Broker, Message, QueueDeclare};
+    ///
+    /// let broker = Broker::new();
+    /// broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// broker.bind("orders", &Binding::to("amq.topic").key("order.#"))?;
+    /// assert_eq!(broker.publish("amq.topic", "order.eu.created", Message::new("one"))?.queues, 1);
+    /// broker.unbind("orders", &Binding::to("amq.topic").key("order.#"))?;
+    /// assert_eq!(broker.publish("amq.topic", "order.eu.created", Message::new("two"))?.queues, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
+        self.engine().queue_bind(None, &request(queue, binding))
+    }
+
+    /// Undoes a binding of a queue. That there is none is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: no such queue or exchange, or the default exchange.
+    pub fn unbind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
+        self.engine().queue_unbind(None, &request(queue, binding))
+    }
+
+    /// Deletes a queue with its messages, and says how many were ready. Its consumers end. One that is not there is no
+    /// error. Nothing is dead-lettered.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: it is exclusive to a connection, or a condition of the request does not hold.
+    pub fn delete_queue(&self, request: &QueueDelete) -> Result<u64, TopologyError> {
+        self.engine().queue_delete(None, request)
+    }
+
+    /// Deletes an exchange with its bindings. One that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: it is predeclared, or in use where the request asked for an unused one.
+    pub fn delete_exchange(&self, request: &ExchangeDelete) -> Result<(), TopologyError> {
+        self.engine().exchange_delete(request)
+    }
+}
+
+fn request(queue: &str, binding: &Binding) -> QueueBinding {
+    QueueBinding::new(queue, binding.source()).key(binding.routing_key()).arguments(binding.table().clone())
+}

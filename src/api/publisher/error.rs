@@ -1,0 +1,155 @@
+//! Why a message was not published, with the message.
+
+use crate::base::NameTooLong;
+use crate::engine::NoRoute;
+use crate::message::{InvalidMessage, Message};
+use std::fmt;
+
+/// A message that was not published as it should be, given back with the reason.
+///
+/// ```
+/// use leveret::{Broker, Message, PublishErrorKind};
+///
+/// let broker = Broker::new();
+/// let error = broker.publish("no-such-exchange", "key", Message::new("kept")).unwrap_err();
+/// assert!(matches!(error.kind(), PublishErrorKind::NoExchange(name) if name == "no-such-exchange"));
+/// assert_eq!(&error.into_message().body()[..], b"kept");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishError {
+    // Behind a pointer, so that a result is small.
+    inner: Box<(PublishErrorKind, Message)>,
+}
+
+/// Why a message was not published as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishErrorKind {
+    /// It was published as mandatory, and no queue is bound for it.
+    Unroutable {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
+    /// Queues that are full refused it, since their `x-overflow` says so. RabbitMQ answers this with a nack.
+    Refused {
+        /// How many queues refused it.
+        refused: usize,
+        /// How many queues have it nevertheless: sending it again gives it to them twice.
+        taken: usize,
+    },
+    /// Queues are at the broker's own bound ([`Limits::ready_messages`](crate::Limits::ready_messages) or
+    /// `ready_bytes`).
+    Full {
+        /// How many queues are full.
+        full: usize,
+        /// How many queues have it nevertheless: sending it again gives it to them twice.
+        taken: usize,
+    },
+    /// There was no room in every queue in time.
+    Timeout {
+        /// How many queues have it nevertheless: other publishers took the room in the rest. Mostly 0.
+        taken: usize,
+    },
+    /// There is no exchange of this name: it was never declared, or is deleted.
+    NoExchange(String),
+    /// The exchange of this name is internal: only other exchanges may feed it.
+    Internal(String),
+    /// The message is one that the broker cannot carry.
+    Invalid(InvalidMessage),
+    /// The routing key, or the exchange's name, has more than 255 bytes.
+    NameTooLong(NameTooLong),
+    /// The broker was shut down or is shutting down, or its last handle was dropped.
+    Closed,
+}
+
+impl PublishError {
+    pub(super) fn new(kind: PublishErrorKind, message: Message) -> Self {
+        Self { inner: Box::new((kind, message)) }
+    }
+
+    pub(super) fn no_route(why: NoRoute, exchange: &str, message: Message) -> Self {
+        let kind = match why {
+            NoRoute::NoExchange => PublishErrorKind::NoExchange(exchange.to_owned()),
+            NoRoute::Internal => PublishErrorKind::Internal(exchange.to_owned()),
+        };
+        Self::new(kind, message)
+    }
+
+    /// The reason.
+    #[must_use]
+    pub fn kind(&self) -> &PublishErrorKind {
+        &self.inner.0
+    }
+
+    /// The message, as it was given.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        &self.inner.1
+    }
+
+    /// Gives the message back.
+    #[must_use]
+    pub fn into_message(self) -> Message {
+        self.inner.1
+    }
+
+    /// Gives the reason and the message back.
+    #[must_use]
+    pub fn into_parts(self) -> (PublishErrorKind, Message) {
+        *self.inner
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind().fmt(f)
+    }
+}
+
+impl std::error::Error for PublishError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            PublishErrorKind::Invalid(error) => Some(error),
+            PublishErrorKind::NameTooLong(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PublishErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unroutable { exchange, routing_key } => {
+                write!(f, "no queue is bound to exchange '{exchange}' for key '{routing_key}'; bind one first")
+            }
+            Self::Refused { refused, taken } => {
+                write!(
+                    f,
+                    "{refused} full queues refused the message and {taken} took it; consume, or raise x-max-length"
+                )
+            }
+            Self::Full { full, taken } => write!(
+                f,
+                "{full} queues are at the broker's bound and {taken} took the message; send it with waiting, consume, or \
+                 raise the limits"
+            ),
+            Self::Timeout { taken: 0 } => {
+                f.write_str("no room came in time; try again, wait longer, or consume faster")
+            }
+            Self::Timeout { taken } => {
+                write!(f, "no room came in time in every queue, and {taken} took the message; consume faster")
+            }
+            Self::NoExchange(exchange) => write!(f, "there is no exchange '{exchange}'; declare it first"),
+            Self::Internal(exchange) => {
+                write!(f, "exchange '{exchange}' is internal; publish to an exchange that is bound to it")
+            }
+            Self::Invalid(error) => write!(f, "the broker cannot carry the message: {error}"),
+            Self::NameTooLong(error) => error.fmt(f),
+            Self::Closed => f.write_str("the broker is closed; make a new one"),
+        }
+    }
+}
+
+impl std::error::Error for PublishErrorKind {}

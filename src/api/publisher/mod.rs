@@ -1,0 +1,252 @@
+//! Publishers: handles to one exchange that remember where their keys lead.
+
+mod error;
+mod route_cache;
+mod send;
+
+pub use error::{PublishError, PublishErrorKind};
+
+use crate::base::Name;
+use crate::engine::{Engine, NoRoute, Outcome};
+use crate::message::{Envelope, Message};
+use route_cache::{At, RouteCache};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A handle for publishing to one exchange, made by [`Broker::publisher`](crate::Broker::publisher).
+///
+/// It remembers where its keys lead: a key that was used before is routed without a lock, and every change of the
+/// topology is seen by the next message. For that it takes `&mut self`; give each thread or task a clone of its own,
+/// which costs next to nothing.
+///
+/// Four ways to publish, of which one waits for nothing and three wait for room:
+///
+/// | | waits | where a queue is full |
+/// |---|---|---|
+/// | [`try_send`](Publisher::try_send) | never | as RabbitMQ: each queue decides by its `x-overflow`; the error gives the message back |
+/// | [`send`](Publisher::send) | as a task | waits until every queue has room |
+/// | [`blocking_send`](Publisher::blocking_send) | as a thread | waits until every queue has room |
+/// | [`send_timeout`](Publisher::send_timeout) | as a thread, for a while | waits, then gives the message back |
+///
+/// **The guarantee of those that wait.** No queue gets the message before every queue has room for it, and `Ok` says
+/// that every queue took it, once. Where other publishers take the room in the very moment in between, those queues that
+/// have taken it keep it and the send waits on for the rest; only a time-out, a shutdown or a dropped future in that
+/// moment leaves it in some of them. To one queue it is all or nothing, always. Waiting senders have no order among each
+/// other. A message that a queue could not hold even if it were empty is refused at once.
+///
+/// A queue that drops at its head has always room within the broker's own bound.
+///
+/// ```
+/// use leveret::{Broker, Message, QueueDeclare};
+///
+/// let broker = Broker::new();
+/// broker.declare_queue(&QueueDeclare::new("orders"))?;
+/// let mut to_queues = broker.publisher("")?.mandatory();
+///
+/// let routed = to_queues.try_send("orders", Message::new("one"))?;
+/// assert_eq!(routed.queues, 1);
+/// let unroutable = to_queues.try_send("odrers", Message::new("two")).unwrap_err();
+/// assert_eq!(&unroutable.into_message().body()[..], b"two");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Publisher {
+    engine: Arc<Engine>,
+    exchange: Name,
+    mandatory: bool,
+    routes: RouteCache,
+}
+
+/// Where a message went: the confirm. It is in every queue that it should be in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Routed {
+    /// How many queues took it. 0: no queue is bound for it, and it is gone.
+    pub queues: usize,
+}
+
+impl Publisher {
+    /// A publisher to an exchange that is there now.
+    pub(super) fn new(engine: &Arc<Engine>, exchange: &str) -> Result<Self, PublishErrorKind> {
+        if engine.is_stopped() {
+            return Err(PublishErrorKind::Closed);
+        }
+        let exchange = Name::new(exchange).map_err(PublishErrorKind::NameTooLong)?;
+        {
+            let topology = engine.topology.read();
+            let spec = topology.graph.find(&exchange).and_then(|id| topology.graph.exchange(id));
+            match spec {
+                None => return Err(PublishErrorKind::NoExchange(exchange.to_string())),
+                Some(spec) if spec.internal => return Err(PublishErrorKind::Internal(exchange.to_string())),
+                Some(_) => {}
+            }
+        }
+        let routes = RouteCache::new(engine.limits.cached_routes);
+        Ok(Self { engine: Arc::clone(engine), exchange, mandatory: false, routes })
+    }
+
+    /// The exchange's name.
+    #[must_use]
+    pub fn exchange(&self) -> &Name {
+        &self.exchange
+    }
+
+    /// From now on a message that no queue is bound for is an error that gives it back, instead of `Ok` with no queues.
+    #[must_use]
+    pub fn mandatory(mut self) -> Self {
+        self.mandatory = true;
+        self
+    }
+
+    /// Publishes without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] with the message. [`Refused`](PublishErrorKind::Refused) and [`Full`](PublishErrorKind::Full)
+    /// say how many other queues have it nevertheless, as in RabbitMQ.
+    pub fn try_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
+        let (envelope, at) = self.prepare(key, message)?;
+        let envelope = Arc::new(envelope);
+        let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
+        self.routes.release();
+        conclude(&self.engine, &outcome, &envelope, self.mandatory)
+    }
+
+    /// Publishes, waiting for room in every queue.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] with the message: there is no such exchange or no route, the message is invalid, a queue could
+    /// never hold it, or the broker closes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done drops the message; no queue has it, but for the moment that the
+    /// [type](Publisher) tells of.
+    ///
+    /// ```
+    /// # use leveret::{Broker, Message, QueueDeclare};
+    /// # let broker = Broker::new();
+    /// # broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// let mut to_queues = broker.publisher("")?;
+    /// # smol::block_on(async {
+    /// to_queues.send("orders", Message::new("one")).await?;
+    /// # Ok::<(), leveret::PublishError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
+        self.send_waiting(key, message).await
+    }
+
+    /// Publishes, blocking until there is room in every queue.
+    ///
+    /// Not for asynchronous code, where it would block the executor's thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::send`].
+    pub fn blocking_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
+        self.send_by(key, message, None)
+    }
+
+    /// Publishes, blocking until there is room in every queue, at most for `span` on the broker's clock.
+    ///
+    /// With a manual clock, only [`Broker::advance`](crate::Broker::advance) makes time pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::send`], and [`Timeout`](PublishErrorKind::Timeout) with the message.
+    pub fn send_timeout(&mut self, key: &str, message: Message, span: Duration) -> Result<Routed, PublishError> {
+        let deadline = self.engine.clock.now() + span;
+        self.send_by(key, message, Some(deadline))
+    }
+
+    /// Freezes the message and finds its route.
+    fn prepare(&mut self, key: &str, message: Message) -> Result<(Envelope, At), PublishError> {
+        if self.engine.is_stopped() {
+            return Err(PublishError::new(PublishErrorKind::Closed, message));
+        }
+        let (key, known) = match self.routes.find(key) {
+            Some((key, at)) => (key, Some(at)),
+            None => match Name::new(key) {
+                Ok(key) => (key, None),
+                Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
+            },
+        };
+        let envelope = freeze(&self.engine, self.exchange.clone(), key, message)?;
+        match known.filter(|_| !envelope.has_carbon()) {
+            Some(at) => Ok((envelope, at)),
+            None => match self.routes.take(&self.engine, &self.exchange, &envelope) {
+                Ok(at) => Ok((envelope, at)),
+                Err(why) => Err(no_route(&self.engine, why, &envelope)),
+            },
+        }
+    }
+}
+
+/// A publisher to the same exchange, mandatory if this one is. It finds its own routes.
+impl Clone for Publisher {
+    fn clone(&self) -> Self {
+        Self {
+            engine: Arc::clone(&self.engine),
+            exchange: self.exchange.clone(),
+            mandatory: self.mandatory,
+            routes: self.routes.fresh(),
+        }
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Publisher");
+        debug.field("exchange", &self.exchange).field("mandatory", &self.mandatory).finish_non_exhaustive()
+    }
+}
+
+/// Publishes once, without remembering anything and without waiting.
+pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Message) -> Result<Routed, PublishError> {
+    if engine.is_stopped() {
+        return Err(PublishError::new(PublishErrorKind::Closed, message));
+    }
+    let names = Name::new(exchange).and_then(|exchange| Ok((exchange, Name::new(key)?)));
+    let (exchange, key) = match names {
+        Ok(names) => names,
+        Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
+    };
+    let envelope = Arc::new(freeze(engine, exchange, key, message)?);
+    let cells = engine.route(envelope.exchange(), &envelope).map_err(|why| no_route(engine, why, &envelope))?;
+    let outcome = engine.deliver(None, &envelope, &cells);
+    conclude(engine, &outcome, &envelope, false)
+}
+
+fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Result<Envelope, PublishError> {
+    Envelope::freeze(exchange, key, message, &engine.limits)
+        .map_err(|(error, message)| PublishError::new(PublishErrorKind::Invalid(error), message))
+}
+
+/// The error for a message without a route. A shutdown takes every exchange away: then that is the reason.
+fn no_route(engine: &Engine, why: NoRoute, envelope: &Envelope) -> PublishError {
+    match engine.is_closed() {
+        true => PublishError::new(PublishErrorKind::Closed, envelope.to_published()),
+        false => PublishError::no_route(why, envelope.exchange(), envelope.to_published()),
+    }
+}
+
+/// Says what the outcome means to the publisher.
+fn conclude(engine: &Engine, outcome: &Outcome, envelope: &Envelope, mandatory: bool) -> Result<Routed, PublishError> {
+    let Outcome { taken, refused, full, .. } = *outcome;
+    let kind = if refused > 0 {
+        PublishErrorKind::Refused { refused, taken }
+    } else if full > 0 {
+        PublishErrorKind::Full { full, taken }
+    } else if taken == 0 && engine.is_closed() {
+        PublishErrorKind::Closed
+    } else if taken == 0 && mandatory {
+        let (exchange, routing_key) = (envelope.exchange().to_string(), envelope.routing_key().to_string());
+        PublishErrorKind::Unroutable { exchange, routing_key }
+    } else {
+        return Ok(Routed { queues: taken });
+    };
+    Err(PublishError::new(kind, envelope.to_published()))
+}

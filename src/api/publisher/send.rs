@@ -1,0 +1,209 @@
+//! Sending with back-pressure: wait until every queue has room, then give it to all.
+//!
+//! The steps of one attempt, which threads and tasks share: find the route (anew each time, since the topology may have
+//! changed while waiting); if a queue has no room, wait there; else offer it to each, with the room checked under the
+//! same lock that takes it. Whoever lost its room in between is left over, and waited for alone.
+
+use super::{At, PublishError, PublishErrorKind, Publisher, Routed, conclude, no_route};
+use crate::base::Moment;
+use crate::engine::cell::QueueCell;
+use crate::engine::waiter::Waiter;
+use crate::engine::{Cells, Engine, Outcome};
+use crate::message::{Envelope, Message};
+use crate::queue::effect::Offered;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// A message that is being sent.
+struct Sending {
+    envelope: Arc<Envelope>,
+    /// Its route, where it was just found.
+    at: Option<At>,
+    /// How it was taken so far.
+    outcome: Outcome,
+    /// Queues that lost their room while others took the message. Empty while none has taken it.
+    left: Cells,
+    spot: Spot,
+}
+
+/// Where the sender waits.
+#[derive(Default)]
+struct Spot(Option<(Arc<QueueCell>, u64)>);
+
+/// What a look for room gave.
+enum Room {
+    Yes,
+    /// The waiter is registered.
+    Wait,
+    /// Not even if the queue were empty.
+    Never,
+}
+
+impl Publisher {
+    pub(super) async fn send_waiting(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
+        let mut sending = self.begin(key, message)?;
+        poll_fn(|context| {
+            let sent = self.attempt(&mut sending, &|| Waiter::Task(context.waker().clone()));
+            sent.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    pub(super) fn send_by(
+        &mut self,
+        key: &str,
+        message: Message,
+        deadline: Option<Moment>,
+    ) -> Result<Routed, PublishError> {
+        let mut sending = self.begin(key, message)?;
+        let engine = Arc::clone(&self.engine);
+        let sent = engine.block(deadline, || self.attempt(&mut sending, &Waiter::this_thread));
+        sent.unwrap_or_else(|| {
+            let taken = sending.outcome.taken;
+            sending.outcome.full = 1;
+            engine.publishes.count(&sending.outcome);
+            Err(PublishError::new(PublishErrorKind::Timeout { taken }, sending.envelope.to_published()))
+        })
+    }
+
+    fn begin(&mut self, key: &str, message: Message) -> Result<Sending, PublishError> {
+        let (envelope, at) = self.prepare(key, message)?;
+        Ok(Sending {
+            envelope: Arc::new(envelope),
+            at: Some(at),
+            outcome: Outcome::default(),
+            left: Cells::new(),
+            spot: Spot::default(),
+        })
+    }
+
+    /// One attempt. `None` where it waits: the waiter is registered.
+    fn attempt(&mut self, sending: &mut Sending, waiter: &dyn Fn() -> Waiter) -> Option<Result<Routed, PublishError>> {
+        loop {
+            if self.engine.is_stopped() {
+                return Some(Err(PublishError::new(PublishErrorKind::Closed, sending.envelope.to_published())));
+            }
+            if sending.left.is_empty() {
+                let at = match self.locate(sending) {
+                    Ok(at) => at,
+                    Err(error) => return Some(Err(error)),
+                };
+                let cells = self.routes.cells(at);
+                // One queue says by itself whether it has room.
+                let room = if cells.len() > 1 { sending.look(cells, waiter) } else { Room::Yes };
+                match room {
+                    Room::Yes => sending.offer(&self.engine, cells),
+                    Room::Wait => return None,
+                    Room::Never => return Some(self.refuse(sending)),
+                }
+                self.routes.release();
+            } else {
+                let left = std::mem::take(&mut sending.left);
+                sending.offer(&self.engine, &left);
+            }
+            if sending.left.is_empty() {
+                self.engine.publishes.count(&sending.outcome);
+                return Some(conclude(&self.engine, &sending.outcome, &sending.envelope, self.mandatory));
+            }
+            let left = std::mem::take(&mut sending.left);
+            let room = sending.look(&left, waiter);
+            if sending.outcome.taken > 0 {
+                sending.left = left;
+            }
+            match room {
+                Room::Yes => {}
+                Room::Wait => return None,
+                Room::Never => return Some(self.refuse(sending)),
+            }
+        }
+    }
+
+    /// The route of a message, as it is now.
+    fn locate(&mut self, sending: &mut Sending) -> Result<At, PublishError> {
+        let found = match sending.at.take() {
+            Some(at) => Some(at),
+            None if sending.envelope.has_carbon() => None,
+            None => self.routes.find(sending.envelope.routing_key()).map(|(_, at)| at),
+        };
+        match found {
+            Some(at) => Ok(at),
+            None => {
+                let taken = self.routes.take(&self.engine, &self.exchange, &sending.envelope);
+                taken.map_err(|why| no_route(&self.engine, why, &sending.envelope))
+            }
+        }
+    }
+
+    /// A queue could never hold the message.
+    fn refuse(&self, sending: &mut Sending) -> Result<Routed, PublishError> {
+        sending.outcome.refused += 1;
+        self.engine.publishes.count(&sending.outcome);
+        conclude(&self.engine, &sending.outcome, &sending.envelope, self.mandatory)
+    }
+}
+
+impl Sending {
+    /// Looks for room in all of these, and waits at the first that has none.
+    fn look(&mut self, cells: &[Arc<QueueCell>], waiter: &dyn Fn() -> Waiter) -> Room {
+        let bytes = self.envelope.body().len() as u64;
+        for cell in cells {
+            match self.spot.wait(cell, bytes, waiter()) {
+                Room::Yes => {}
+                other => return other,
+            }
+        }
+        Room::Yes
+    }
+
+    /// Offers the message to each of these; those without room are left.
+    fn offer(&mut self, engine: &Engine, cells: &[Arc<QueueCell>]) {
+        for cell in cells {
+            match engine.offer_into_room(cell, &self.envelope) {
+                Some(Offered::Taken) => self.outcome.taken += 1,
+                Some(Offered::Gone) => self.outcome.gone += 1,
+                Some(Offered::Refused | Offered::Full) | None => self.left.push(Arc::clone(cell)),
+            }
+        }
+    }
+}
+
+impl Spot {
+    /// Waits at this queue if it has no room; waits nowhere if it has.
+    fn wait(&mut self, cell: &Arc<QueueCell>, bytes: u64, waiter: Waiter) -> Room {
+        let number = match &self.0 {
+            Some((known, number)) if Arc::ptr_eq(known, cell) => Some(*number),
+            _ => {
+                self.leave();
+                None
+            }
+        };
+        match cell.wait_for_room(number, bytes, waiter) {
+            Ok((number, replaced)) => {
+                drop(replaced);
+                self.0 = Some((Arc::clone(cell), number));
+                let never = cell.read(|state| {
+                    let counts = state.counts();
+                    counts.ready + counts.dying == 0 && !state.has_room(bytes)
+                });
+                if never { Room::Never } else { Room::Wait }
+            }
+            Err(_) => {
+                self.leave();
+                Room::Yes
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some((cell, number)) = self.0.take() {
+            drop(cell.leave_room(number));
+        }
+    }
+}
+
+impl Drop for Spot {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
