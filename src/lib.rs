@@ -12,8 +12,9 @@ mod engine;
 
 pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Item, Problem, Queue, Report, Topology};
 pub use api::{
-    ConsumeError, Consumer, ConsumerBuilder, Delivery, Iter, PublishError, PublishErrorKind, Publisher,
-    RecvTimeoutError, Routed, Settled, TryRecvError,
+    BrokerStats, ConsumeError, Consumer, ConsumerBuilder, DeadLetterStats, Delivery, Iter, Left, Peeked, PublishError,
+    PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, RecvTimeoutError, Routed, Settled, Shutdown,
+    ShutdownFuture, ShutdownReport, TryRecvError,
 };
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};
@@ -26,7 +27,7 @@ pub use message::{Death, Deaths, DeliveryMode, Envelope, InvalidMessage, Message
 pub use port::{Clock, ManualClock, SystemClock};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
-    Strategy, UnknownWord,
+    Strategy, Totals, UnknownWord,
 };
 pub use route::{BindError, ExchangeKind, UnknownKind};
 

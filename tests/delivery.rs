@@ -52,9 +52,8 @@ fn requeued_stands_at_its_old_place() {
 #[test]
 fn rejected_goes_to_the_dead_letter_exchange_with_its_history() {
     let broker = broker();
-    let work = QueueDeclare::new("work")
-        .argument("x-dead-letter-exchange", "")
-        .argument("x-dead-letter-routing-key", "q");
+    let work =
+        QueueDeclare::new("work").argument("x-dead-letter-exchange", "").argument("x-dead-letter-routing-key", "q");
     broker.declare_queue(&work).unwrap();
     broker.publish("", "work", Message::new("m")).unwrap();
     broker.get("work").unwrap().unwrap().reject();

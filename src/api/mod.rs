@@ -20,7 +20,10 @@ mod exchange;
 mod one_off;
 mod publisher;
 mod queue;
+mod queue_handle;
+mod shutdown;
 mod source;
+mod stats;
 mod topology;
 #[cfg(feature = "serde")]
 mod words;
@@ -38,4 +41,7 @@ pub use delivery::{Delivery, Settled};
 pub use exchange::Exchange;
 pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed};
 pub use queue::Queue;
+pub use queue_handle::{Peeked, QueueHandle};
+pub use shutdown::{Left, Shutdown, ShutdownFuture, ShutdownReport};
+pub use stats::{BrokerStats, DeadLetterStats, PublishStats, QueueStats};
 pub use topology::{Binding, Topology};

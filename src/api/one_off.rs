@@ -7,7 +7,8 @@ use super::publisher::{PublishError, PublishErrorKind, Publisher, Routed, publis
 use super::source::Source;
 use super::topology::Binding;
 use crate::engine::{
-    ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete, TopologyError,
+    ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
+    TopologyError,
 };
 use crate::message::Message;
 use std::sync::Arc;
@@ -130,6 +131,25 @@ impl Broker {
         self.engine().queue_unbind(None, &request(queue, binding))
     }
 
+    /// Binds an exchange to another: what comes to the binding's source comes to `exchange` too.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: no such exchange, the default exchange, arguments that a headers exchange cannot read, or a
+    /// limit.
+    pub fn bind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
+        self.engine().exchange_bind(&exchange_request(exchange, binding))
+    }
+
+    /// Undoes a binding of an exchange to another. That there is none is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: no such exchange, or the default exchange.
+    pub fn unbind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
+        self.engine().exchange_unbind(&exchange_request(exchange, binding))
+    }
+
     /// Deletes a queue with its messages, and says how many were ready. Its consumers end. One that is not there is no
     /// error. Nothing is dead-lettered.
     ///
@@ -152,4 +172,8 @@ impl Broker {
 
 fn request(queue: &str, binding: &Binding) -> QueueBinding {
     QueueBinding::new(queue, binding.source()).key(binding.routing_key()).arguments(binding.table().clone())
+}
+
+fn exchange_request(exchange: &str, binding: &Binding) -> ExchangeBinding {
+    ExchangeBinding::new(exchange, binding.source()).key(binding.routing_key()).arguments(binding.table().clone())
 }

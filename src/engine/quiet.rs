@@ -27,17 +27,15 @@ impl Engine {
         self.phase.load(Ordering::Acquire) != Phase::OPEN
     }
 
-    /// Whether nothing is out and no dead letter is on its way; else the waiter is woken when that may have changed.
-    pub(crate) fn is_quiet(&self, number: Option<u64>, waiter: Waiter) -> Result<(), u64> {
+    /// Whether nothing is out and no dead letter is on its way; the waiter is woken when that may have changed.
+    pub(crate) fn is_quiet(&self, number: &mut Option<u64>, waiter: Waiter) -> bool {
         // In the list before anything is looked at, so that no change is missed.
-        let (number, replaced) = self.resting.lock().put(number, waiter);
+        let (new, replaced) = self.resting.lock().put(*number, waiter);
         drop(replaced);
+        *number = Some(new);
+        while self.work_off_backlog() {}
         let out = self.cells().iter().any(|cell| cell.read(|state| state.counts().unacked > 0));
-        if out || self.has_backlog() {
-            return Err(number);
-        }
-        self.leave_resting(number);
-        Ok(())
+        !out
     }
 
     /// Leaves the list of those who wait for quiet.

@@ -1,0 +1,123 @@
+//! A handle to one queue: look, purge, delete.
+
+use super::broker::Broker;
+use super::source::Source;
+use super::stats::QueueStats;
+use crate::base::Name;
+use crate::engine::TopologyError;
+use crate::message::Envelope;
+use crate::queue::QueueKind;
+use std::fmt;
+use std::sync::Arc;
+
+/// A queue that is there, made by [`Broker::queue`].
+///
+/// The handle stays with this very queue: when it is deleted, and even if another of its name is declared, the handle
+/// answers that it is gone. It does not keep the queue or the broker open.
+///
+/// ```
+/// use leveret::{Broker, Message, QueueDeclare};
+///
+/// let broker = Broker::new();
+/// broker.declare_queue(&QueueDeclare::new("orders"))?;
+/// broker.publish("", "orders", Message::new("one"))?;
+///
+/// let orders = broker.queue("orders")?;
+/// assert_eq!(orders.stats().ready, 1);
+/// assert_eq!(&orders.peek(10)[0].message.body()[..], b"one");
+/// assert_eq!(orders.purge()?, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct QueueHandle {
+    source: Source,
+}
+
+/// A message seen in a queue.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Peeked {
+    /// The message.
+    pub message: Arc<Envelope>,
+    /// Whether it was out before: it would be delivered as redelivered.
+    pub redelivered: bool,
+}
+
+impl Broker {
+    /// A handle to a queue. One that is exclusive to a connection can be looked at, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: no such queue, or the broker closed.
+    pub fn queue(&self, name: &str) -> Result<QueueHandle, TopologyError> {
+        Ok(QueueHandle { source: Source::find(self.engine(), name)? })
+    }
+}
+
+impl QueueHandle {
+    /// The queue's name.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.source.cell.spec.name
+    }
+
+    /// The queue's kind.
+    #[must_use]
+    pub fn kind(&self) -> QueueKind {
+        self.source.cell.spec.kind
+    }
+
+    /// Whether the queue was deleted, or the broker closed.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.source.cell.is_closed()
+    }
+
+    /// What the queue holds, and what became of everything it was given. Of a queue that is gone: what it was given.
+    #[must_use]
+    pub fn stats(&self) -> QueueStats {
+        QueueStats::of(&self.source.cell)
+    }
+
+    /// The first `count` messages that are ready, in the order in which they would be delivered. Changes nothing. What
+    /// has expired and was not yet removed is not shown where the broker's own timer runs.
+    #[must_use]
+    pub fn peek(&self, count: usize) -> Vec<Peeked> {
+        let seen = self.source.cell.read(|state| state.peek(count));
+        seen.into_iter().map(|(message, redelivered)| Peeked { message, redelivered }).collect()
+    }
+
+    /// Throws away what is ready, and says how many messages that were. What is out stays out; nothing is dead-lettered.
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: the queue is gone or exclusive to a connection, or the broker closed.
+    pub fn purge(&self) -> Result<u64, TopologyError> {
+        let Source { engine, cell } = &self.source;
+        cell.check_owner(None)?;
+        let purged = cell.act(&engine.deadlines, |state, effects| {
+            let now = engine.now_for(state, None);
+            state.purge(now, effects)
+        });
+        let (count, after) = purged.ok_or_else(|| self.source.gone())?;
+        engine.follow(cell, after);
+        Ok(count as u64)
+    }
+
+    /// Deletes the queue with its messages, and says how many were ready. Its consumers end; nothing is dead-lettered.
+    /// For conditions, see [`Broker::delete_queue`].
+    ///
+    /// # Errors
+    ///
+    /// [`TopologyError`]: the queue is gone already or exclusive to a connection, or the broker closed.
+    pub fn delete(self) -> Result<u64, TopologyError> {
+        self.source.cell.check_owner(None)?;
+        let removed = self.source.engine.remove_queue(&self.source.cell, |_| Ok::<(), TopologyError>(()))?;
+        removed.map(|ready| ready as u64).ok_or_else(|| self.source.gone())
+    }
+}
+
+impl fmt::Debug for QueueHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueHandle").field("name", self.name()).finish_non_exhaustive()
+    }
+}
