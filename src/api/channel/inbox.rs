@@ -1,0 +1,312 @@
+//! The inbox: what came to a channel and was not received yet, its delivery tags, and its consumers.
+//!
+//! Queues put deliveries in under their own lock, and a delivery gets its tag there; so tags follow the order of each
+//! queue. What is put in comes out in one order. The inbox's lock is the last of a channel's: nothing else is locked
+//! under it, and nobody is woken under it.
+
+use crate::base::sync::{Mutex, Rank};
+use crate::base::{Credit, Limits, Name, SessionId};
+use crate::engine::cell::QueueCell;
+use crate::engine::replies::ReplySink;
+use crate::engine::sink::Sink;
+use crate::engine::waiter::{WaitList, Waiter};
+use crate::message::Envelope;
+use crate::queue::effect::{ConsumerId, DeliveryRef, Handout};
+use crate::session::{Answer, Ledger, UnknownTag};
+
+use super::Close;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A delivery that is out with this channel: whose it is and by what its queue knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Unsettled {
+    pub(super) queue: Arc<QueueCell>,
+    pub(super) reference: DeliveryRef,
+    /// None for `basic.get`.
+    pub(super) consumer_tag: Option<Name>,
+}
+
+/// A consumer of a channel: its queue, and what the queue knows it by.
+#[derive(Clone, Debug)]
+pub(super) struct Consumer {
+    pub(super) queue: Arc<QueueCell>,
+    pub(super) id: ConsumerId,
+}
+
+/// Something that came in.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// A message for a consumer, under this delivery tag.
+    Delivery { consumer_tag: Name, delivery_tag: u64, handout: Handout },
+    /// A direct reply. It has the tag that is given next, and leaves it to be given.
+    Reply { consumer_tag: Name, delivery_tag: u64, envelope: Arc<Envelope> },
+    /// A mandatory message that no queue got.
+    Return(Arc<Envelope>),
+    /// Publishes were taken.
+    Ack { number: u64, multiple: bool },
+    /// A publish was refused.
+    Nack { number: u64 },
+    /// A queue cancelled a consumer.
+    Cancel(Name),
+    /// The broker closed the channel.
+    Closed(Close),
+}
+
+/// Where a waiter stands among those that wait.
+#[derive(Debug)]
+pub(super) enum Place<'a> {
+    /// Nowhere: it does not wait.
+    None,
+    /// In a place of its own, once it has one.
+    Own(&'a mut Option<u64>),
+    /// In the one place of all that poll.
+    Polled,
+}
+
+/// What a look into the inbox finds.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // It is taken apart at once.
+pub(super) enum Look {
+    /// This came. Whoever waits beside is to be woken, where there is more.
+    Found { arrival: Arrival, next: Option<Waiter> },
+    /// Nothing, for now. The waiter that stood in the place before is to be dropped without a lock.
+    Nothing { _replaced: Option<Waiter> },
+    /// Nothing, for ever: the channel is closed.
+    Ended,
+}
+
+/// A channel's inbox.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    pub(super) session: SessionId,
+    pub(super) credit: Arc<Credit>,
+    /// How many arrivals that are no deliveries it holds before it takes no direct replies.
+    most_told: usize,
+    /// How many of the arrivals are no deliveries of queues, which have a window of their own. Changed under the lock.
+    told: AtomicUsize,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    ledger: Ledger<Unsettled>,
+    /// By tag.
+    consumers: BTreeMap<Name, Consumer>,
+    arrivals: VecDeque<Arrival>,
+    waiting: WaitList,
+    /// The place of those that poll.
+    polled: Option<u64>,
+    ended: bool,
+}
+
+impl Inbox {
+    pub(super) fn new(session: SessionId, limits: &Limits) -> Arc<Self> {
+        let inner = Mutex::new(Rank::Inbox, Inner::default());
+        let credit = Arc::new(Credit::new(limits.undrained_deliveries));
+        Arc::new(Self { session, credit, most_told: limits.channel_events, told: AtomicUsize::new(0), inner })
+    }
+
+    /// Whether so much waits, deliveries apart, that no publish may add to it.
+    pub(super) fn is_full(&self) -> bool {
+        self.told.load(Ordering::Acquire) >= self.most_told
+    }
+
+    /// Takes the first arrival, or puts `waiter` into its place.
+    pub(super) fn look(&self, place: Place<'_>, waiter: Option<Waiter>) -> Look {
+        let mut inner = self.inner.lock();
+        if let Some(arrival) = inner.arrivals.pop_front() {
+            if !matches!(arrival, Arrival::Delivery { .. }) {
+                self.told.fetch_sub(1, Ordering::AcqRel);
+            }
+            let next = if inner.arrivals.is_empty() { None } else { inner.waiting.take_first() };
+            return Look::Found { arrival, next };
+        }
+        if inner.ended {
+            return Look::Ended;
+        }
+        let Some(waiter) = waiter else { return Look::Nothing { _replaced: None } };
+        let inner = &mut *inner;
+        let place = match place {
+            Place::None => return Look::Nothing { _replaced: Some(waiter) },
+            Place::Own(place) => place,
+            Place::Polled => &mut inner.polled,
+        };
+        let (number, replaced) = inner.waiting.put(*place, waiter);
+        *place = Some(number);
+        Look::Nothing { _replaced: replaced }
+    }
+
+    /// A waiter gives up: it is returned first, to be dropped without the lock. Where it had been taken out to be woken
+    /// for something that still is here, the next one is returned, to be woken.
+    pub(super) fn leave(&self, number: u64) -> (Option<Waiter>, Option<Waiter>) {
+        let mut inner = self.inner.lock();
+        match inner.waiting.leave(number) {
+            Some(own) => (Some(own), None),
+            None if inner.arrivals.is_empty() => (None, None),
+            None => (None, inner.waiting.take_first()),
+        }
+    }
+
+    /// A mandatory message comes back.
+    pub(super) fn put_return(&self, envelope: Arc<Envelope>) -> Option<Waiter> {
+        self.tell(&mut self.inner.lock(), Arrival::Return(envelope))
+    }
+
+    /// A publish is answered. An ack right behind another is told together with it, where nothing before is open.
+    pub(super) fn put_answer(&self, answer: Answer) -> Option<Waiter> {
+        let mut inner = self.inner.lock();
+        if let Some(Arrival::Ack { number, multiple }) = inner.arrivals.back_mut()
+            && answer.covers(*number)
+        {
+            *number = answer.number;
+            *multiple = true;
+            return None;
+        }
+        let number = answer.number;
+        let arrival = if answer.taken { Arrival::Ack { number, multiple: false } } else { Arrival::Nack { number } };
+        self.tell(&mut inner, arrival)
+    }
+
+    /// Notes a message that was fetched, and gives its delivery tag. Called under the queue's lock.
+    pub(super) fn fetched(&self, queue: &Arc<QueueCell>, reference: Option<DeliveryRef>) -> u64 {
+        self.inner.lock().number(queue, None, reference)
+    }
+
+    /// Settles one tag.
+    pub(super) fn take(&self, tag: u64) -> Result<Unsettled, UnknownTag> {
+        self.inner.lock().ledger.take(tag)
+    }
+
+    /// Settles all tags up to one.
+    pub(super) fn take_up_to(&self, tag: u64) -> Result<Vec<(u64, Unsettled)>, UnknownTag> {
+        let mut out = Vec::new();
+        self.inner.lock().ledger.take_up_to(tag, &mut out)?;
+        Ok(out)
+    }
+
+    /// Settles everything.
+    pub(super) fn take_all(&self) -> Vec<(u64, Unsettled)> {
+        self.inner.lock().ledger.take_all()
+    }
+
+    /// Puts back what a rollback gives.
+    pub(super) fn restore(&self, entries: Vec<(u64, Unsettled)>) {
+        self.inner.lock().ledger.restore(entries);
+    }
+
+    /// How many deliveries are out with the channel.
+    pub(super) fn unsettled(&self) -> usize {
+        self.inner.lock().ledger.len()
+    }
+
+    /// Whether a consumer has this tag.
+    pub(super) fn has_consumer(&self, tag: &str) -> bool {
+        self.inner.lock().consumers.contains_key(tag)
+    }
+
+    /// Notes a consumer, which has been let in already; unless its queue was deleted meanwhile, which has been told.
+    pub(super) fn add_consumer(&self, tag: Name, consumer: Consumer) {
+        let mut inner = self.inner.lock();
+        if !consumer.queue.is_closed() {
+            inner.consumers.insert(tag, consumer);
+        }
+    }
+
+    /// Forgets a consumer.
+    pub(super) fn remove_consumer(&self, tag: &str) -> Option<Consumer> {
+        self.inner.lock().consumers.remove(tag)
+    }
+
+    /// The queues that the channel consumes from, each once, in the order of tags.
+    pub(super) fn consumed(&self) -> Vec<Arc<QueueCell>> {
+        let inner = self.inner.lock();
+        once(inner.consumers.values().map(|consumer| &consumer.queue))
+    }
+
+    /// The queues that have to do with the channel, each once: those it consumes from, then those it holds messages of.
+    pub(super) fn concerned(&self, held: impl Iterator<Item = Unsettled>) -> Vec<Arc<QueueCell>> {
+        let held: Vec<_> = held.collect();
+        let inner = self.inner.lock();
+        let consumed = inner.consumers.values().map(|consumer| &consumer.queue);
+        let out = inner.ledger.iter().map(|(_, entry)| entry).chain(&held).map(|entry| &entry.queue);
+        once(consumed.chain(out))
+    }
+
+    /// Puts in something that is no delivery. Gives whoever is to be woken.
+    fn tell(&self, inner: &mut Inner, arrival: Arrival) -> Option<Waiter> {
+        if inner.ended {
+            return None;
+        }
+        self.told.fetch_add(1, Ordering::AcqRel);
+        inner.arrivals.push_back(arrival);
+        inner.waiting.take_first()
+    }
+
+    /// Ends the inbox: deliveries that were not received are dropped, since their queues have them back. All who wait
+    /// are to be woken.
+    pub(super) fn end(&self, close: Option<Close>) -> (Vec<Waiter>, Vec<Arrival>) {
+        let mut inner = self.inner.lock();
+        inner.ended = true;
+        inner.consumers.clear();
+        inner.ledger = Ledger::new();
+        let (dropped, kept) = std::mem::take(&mut inner.arrivals)
+            .into_iter()
+            .partition(|arrival| matches!(arrival, Arrival::Delivery { .. } | Arrival::Reply { .. }));
+        let kept: Vec<Arrival> = kept;
+        self.told.store(kept.len() + usize::from(close.is_some()), Ordering::Release);
+        inner.arrivals.extend(kept);
+        if let Some(close) = close {
+            inner.arrivals.push_back(Arrival::Closed(close));
+        }
+        (inner.waiting.take_all().collect(), dropped)
+    }
+}
+
+impl Inner {
+    /// The tag of a delivery, which is outstanding where it has a reference.
+    fn number(&mut self, queue: &Arc<QueueCell>, consumer_tag: Option<Name>, reference: Option<DeliveryRef>) -> u64 {
+        match reference {
+            Some(reference) => self.ledger.enter(Unsettled { queue: Arc::clone(queue), reference, consumer_tag }),
+            None => self.ledger.pass(),
+        }
+    }
+}
+
+impl Sink for Inbox {
+    fn deliver(&self, queue: &Arc<QueueCell>, tag: &Name, handout: Handout) -> Option<Waiter> {
+        let mut inner = self.inner.lock();
+        if inner.ended {
+            return None;
+        }
+        let delivery_tag = inner.number(queue, Some(tag.clone()), handout.reference);
+        inner.arrivals.push_back(Arrival::Delivery { consumer_tag: tag.clone(), delivery_tag, handout });
+        inner.waiting.take_first()
+    }
+
+    fn cancelled(&self, _queue: &Arc<QueueCell>, consumer: ConsumerId, tag: &Name) -> Option<Waiter> {
+        let mut inner = self.inner.lock();
+        if inner.consumers.get(tag).is_some_and(|known| known.id == consumer) {
+            inner.consumers.remove(tag);
+        }
+        self.tell(&mut inner, Arrival::Cancel(tag.clone()))
+    }
+}
+
+impl ReplySink for Inbox {
+    fn reply(&self, tag: &Name, envelope: Arc<Envelope>) -> Option<Waiter> {
+        let mut inner = self.inner.lock();
+        if self.is_full() {
+            return None;
+        }
+        let delivery_tag = inner.ledger.next_tag();
+        self.tell(&mut inner, Arrival::Reply { consumer_tag: tag.clone(), delivery_tag, envelope })
+    }
+}
+
+/// Each queue once, in the order of its first place.
+fn once<'a>(queues: impl Iterator<Item = &'a Arc<QueueCell>>) -> Vec<Arc<QueueCell>> {
+    let mut seen = BTreeSet::new();
+    queues.filter(|queue| seen.insert(queue.serial)).cloned().collect()
+}

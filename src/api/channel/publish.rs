@@ -1,0 +1,203 @@
+//! Publishing: checks in RabbitMQ's order, then the route, then the queues; or all but the last, in a transaction.
+
+use super::{Channel, ChannelPublishError, Fault, NotPublished, Publish, State};
+use crate::base::{Name, ReplyCode};
+use crate::engine::replies::REPLY_TO;
+use crate::engine::waiter::wake_all;
+use crate::engine::{Cells, NoRoute};
+use crate::message::{Envelope, InvalidMessage, Message};
+use std::sync::Arc;
+
+/// A publish that a transaction holds. Its way is decided already.
+#[derive(Debug)]
+pub(super) struct Held {
+    envelope: Arc<Envelope>,
+    cells: Cells,
+    mandatory: bool,
+}
+
+impl Channel {
+    /// Publishes a message (`basic.publish`).
+    ///
+    /// It has come to its queues when this returns, or in a transaction with the commit. A mandatory message that no
+    /// queue got comes back as a [`ChannelEvent::Return`](super::ChannelEvent::Return). In confirm mode an ack or nack
+    /// follows; without, a queue's refusal (`x-overflow`) is silent, as in RabbitMQ.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelPublishError`], and with it the message: a [`Close`](super::Close) of this channel (404 for an exchange
+    /// that is not there, 403 for an internal one, 406 for a message the broker cannot carry) or of the connection (540
+    /// for `immediate`), or a bound that is met, which leaves the channel open.
+    #[allow(clippy::result_large_err)] // The message comes back in it.
+    pub fn basic_publish(&self, publish: &Publish, message: Message) -> Result<(), ChannelPublishError> {
+        let mut message = Some(message);
+        let outcome = self.run("basic.publish", |channel, state| channel.publish(state, publish, &mut message));
+        let reason = match outcome {
+            Ok(None) => return Ok(()),
+            Ok(Some(reason)) => reason,
+            Err(close) => NotPublished::Closed(close),
+        };
+        Err(ChannelPublishError { message, reason })
+    }
+
+    /// Publishes what is in `message`, or leaves it there.
+    fn publish(
+        &self,
+        state: &mut State,
+        publish: &Publish,
+        message: &mut Option<Message>,
+    ) -> Result<Option<NotPublished>, Fault> {
+        if publish.immediate {
+            return Err(Fault::new(ReplyCode::NotImplemented, "immediate=true"));
+        }
+        let limits = &self.engine().limits;
+        if self.cell.inbox.is_full() {
+            return Ok(Some(NotPublished::EventsFull));
+        }
+        if state.session.transaction().is_some_and(|tx| tx.operations() >= limits.transaction_operations) {
+            return Ok(Some(NotPublished::TransactionFull));
+        }
+        let (envelope, cells) = self.prepare(state, publish, message)?;
+        let held = Held { envelope: Arc::new(envelope), cells, mandatory: publish.mandatory };
+        self.engine().reply(&held.envelope);
+        if let Some(transaction) = state.session.transaction() {
+            transaction.publish(held);
+            return Ok(None);
+        }
+        let number = state.session.confirms().map(crate::session::Confirms::publish);
+        let envelope = Arc::clone(&held.envelope);
+        let verdict = self.deliver(held);
+        if let Some(answer) = number.and_then(|n| state.session.confirms()?.answer(n, verdict == Verdict::Taken)) {
+            wake_all(self.cell.inbox.put_answer(answer).into_iter().collect());
+        } else if verdict == Verdict::Full {
+            *message = Some(state.given_back(&envelope));
+            return Ok(Some(NotPublished::QueueFull));
+        }
+        Ok(None)
+    }
+
+    /// Checks a message and finds its way. What fails leaves the message where it was.
+    fn prepare(
+        &self,
+        state: &State,
+        publish: &Publish,
+        message: &mut Option<Message>,
+    ) -> Result<(Envelope, Cells), Fault> {
+        let (exchange, routing_key) = names(publish)?;
+        if let Some(message) = message
+            && self.is_suspicious(state, message)
+        {
+            self.find_fault(state, exchange, message)?;
+        }
+        // The message is there: only what is published takes it away.
+        let Some(given) = message.take() else { return Err(Fault::precondition("no message")) };
+        let mut envelope = match Envelope::freeze(exchange.clone(), routing_key.clone(), given, &self.engine().limits) {
+            Ok(envelope) => envelope,
+            Err((invalid, given)) => {
+                *message = Some(given);
+                return Err(self.invalid(exchange, invalid));
+            }
+        };
+        let cells = self.engine().route(exchange, &envelope).map_err(|no_route| {
+            *message = Some(envelope.as_given());
+            refused(exchange, no_route)
+        })?;
+        if let Some(reply) = &state.reply
+            && envelope.properties().reply_to.as_deref() == Some(REPLY_TO)
+        {
+            envelope.set_reply_to(reply.address.clone().into());
+        }
+        Ok((envelope, cells))
+    }
+
+    /// Whether a message needs the checks of [`Channel::find_fault`]. Nearly none does.
+    fn is_suspicious(&self, state: &State, message: &Message) -> bool {
+        let properties = message.properties();
+        let foreign = properties.user_id.as_deref().is_some_and(|user| user != self.cell.connection.user());
+        foreign || properties.reply_to.as_deref() == Some(REPLY_TO) && state.reply.is_none()
+    }
+
+    /// Finds the first fault of a message whose user or reply address is wrong.
+    fn find_fault(&self, state: &State, exchange: &Name, message: &Message) -> Result<(), Fault> {
+        let limits = &self.engine().limits;
+        if message.body().len() > limits.message_bytes {
+            return message.check(limits).map_err(Fault::precondition);
+        }
+        self.engine().publishable(exchange).map_err(|no_route| refused(exchange, no_route))?;
+        let properties = message.properties();
+        if properties.reply_to.as_deref() == Some(REPLY_TO) && state.reply.is_none() {
+            return Err(Fault::precondition("fast reply consumer does not exist"));
+        }
+        let frozen = Envelope::freeze(exchange.clone(), Name::default(), message.clone(), limits);
+        frozen.map_err(|(invalid, _)| Fault::precondition(invalid))?;
+        match properties.user_id.as_deref() {
+            Some(user) if user != self.cell.connection.user() => Err(Fault::precondition(format_args!(
+                "user_id property set to '{user}' but authenticated user was '{}'",
+                self.cell.connection.user()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The fault of a message that cannot be carried: a large body comes before a missing exchange, all else after.
+    fn invalid(&self, exchange: &Name, invalid: InvalidMessage) -> Fault {
+        match self.engine().publishable(exchange) {
+            Err(no_route) if !matches!(invalid, InvalidMessage::BodyTooLarge { .. }) => refused(exchange, no_route),
+            _ => Fault::precondition(invalid),
+        }
+    }
+
+    /// Brings a message to its queues, or back to its publisher.
+    pub(super) fn deliver(&self, held: Held) -> Verdict {
+        let Held { envelope, cells, mandatory } = held;
+        let outcome = self.engine().deliver(Some(self.cell.inbox.session), &envelope, &cells);
+        if mandatory && cells.is_empty() {
+            wake_all(self.cell.inbox.put_return(envelope).into_iter().collect());
+        }
+        match outcome {
+            _ if outcome.refused > 0 => Verdict::Refused,
+            _ if outcome.full > 0 => Verdict::Full,
+            _ => Verdict::Taken,
+        }
+    }
+}
+
+impl State {
+    /// A message that was not taken, as its publisher gave it.
+    fn given_back(&self, envelope: &Envelope) -> Message {
+        let message = envelope.as_given();
+        let address = self.reply.as_ref().map(|reply| reply.address.as_str());
+        if address.is_some() && address == message.properties().reply_to.as_deref() {
+            return message.reply_to(REPLY_TO);
+        }
+        message
+    }
+}
+
+/// How a publish ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No queue refused it.
+    Taken,
+    /// A queue refused it, by its `x-overflow`.
+    Refused,
+    /// A queue is at the broker's own bound.
+    Full,
+}
+
+fn names(publish: &Publish) -> Result<(&Name, &Name), Fault> {
+    match (&publish.exchange, &publish.routing_key) {
+        (Ok(exchange), Ok(routing_key)) => Ok((exchange, routing_key)),
+        (Err(too_long), _) | (_, Err(too_long)) => Err(Fault::new(ReplyCode::SyntaxError, too_long)),
+    }
+}
+
+fn refused(exchange: &Name, no_route: NoRoute) -> Fault {
+    match no_route {
+        NoRoute::NoExchange => Fault::new(ReplyCode::NotFound, format_args!("no exchange '{exchange}' in vhost '/'")),
+        NoRoute::Internal => Fault::new(
+            ReplyCode::AccessRefused,
+            format_args!("cannot publish to internal exchange '{exchange}' in vhost '/'"),
+        ),
+    }
+}

@@ -1,0 +1,115 @@
+//! Receiving: the one ordered poll of a channel, for threads and for tasks.
+
+use super::inbox::{Arrival, Look, Place};
+use super::{Channel, ChannelEvent, TryRecvError};
+use crate::base::Moment;
+use crate::engine::waiter::{Waiter, block_until};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+impl Channel {
+    /// Takes the next event, if one has come.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`], or [`TryRecvError::Closed`] where the channel is closed and all was received.
+    pub fn try_recv(&self) -> Result<ChannelEvent, TryRecvError> {
+        match self.look(Place::None, None) {
+            Poll::Ready(event) => event.ok_or(TryRecvError::Closed),
+            Poll::Pending => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Blocks the thread until an event comes. `None` where the channel is closed and all was received.
+    #[must_use]
+    pub fn blocking_recv(&self) -> Option<ChannelEvent> {
+        self.block(None).ok()
+    }
+
+    /// Blocks the thread until an event comes, at most for `timeout` of the broker's time.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError::Empty`] where nothing came in time, [`TryRecvError::Closed`] where the channel is closed and all
+    /// was received.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<ChannelEvent, TryRecvError> {
+        self.block(Some(self.engine().clock.now() + timeout))
+    }
+
+    /// Waits for the next event, on any executor. `None` where the channel is closed and all was received.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: an event leaves the channel only when the future is ready.
+    pub fn recv(&self) -> RecvChannelEvent<'_> {
+        RecvChannelEvent { channel: self, number: None }
+    }
+
+    /// As a future would: the next event, or the task is woken once there is one. `None` where the channel is closed
+    /// and all was received. For hand-written futures: of several tasks that wait so, only the one that polled last is
+    /// woken.
+    pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
+        self.look(Place::Polled, Some(Waiter::Task(context.waker().clone())))
+    }
+
+    fn block(&self, deadline: Option<Moment>) -> Result<ChannelEvent, TryRecvError> {
+        // Its drop gives up the thread's place.
+        let mut waiting = self.recv();
+        let attempt = || match self.look(Place::Own(&mut waiting.number), Some(Waiter::this_thread())) {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending => None,
+        };
+        match block_until(&*self.engine().clock, deadline, attempt) {
+            Some(event) => event.ok_or(TryRecvError::Closed),
+            None => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Takes the next event, or leaves the waiter in this place.
+    fn look(&self, place: Place<'_>, waiter: Option<Waiter>) -> Poll<Option<ChannelEvent>> {
+        let inbox = &self.cell.inbox;
+        match inbox.look(place, waiter) {
+            Look::Found { arrival, next } => {
+                if let Some(next) = next {
+                    next.wake();
+                }
+                if matches!(arrival, Arrival::Delivery { .. }) && inbox.credit.leave_window(1) {
+                    self.resume();
+                }
+                Poll::Ready(Some(arrival.into()))
+            }
+            Look::Nothing { .. } => Poll::Pending,
+            Look::Ended => Poll::Ready(None),
+        }
+    }
+}
+
+/// Waits for the next event of a channel; made by [`Channel::recv`].
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct RecvChannelEvent<'a> {
+    channel: &'a Channel,
+    number: Option<u64>,
+}
+
+impl Future for RecvChannelEvent<'_> {
+    type Output = Option<ChannelEvent>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.channel.look(Place::Own(&mut this.number), Some(Waiter::Task(context.waker().clone())))
+    }
+}
+
+impl Drop for RecvChannelEvent<'_> {
+    /// Gives up its place. Where it was woken and did not receive, the next one is.
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        let (_own, next) = self.channel.cell.inbox.leave(number);
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Confirm mode and transactions.
+
+use super::publish::Verdict;
+use super::{Channel, Close, Fault};
+use crate::session::ModeError;
+
+impl From<ModeError> for Fault {
+    fn from(error: ModeError) -> Self {
+        Self::precondition(error)
+    }
+}
+
+impl Channel {
+    /// Has each publish from now on answered by an ack or a nack (`confirm.select`; RabbitMQ: "Publisher Confirms").
+    /// Publishes are numbered from 1. Once more changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Close`] of this channel: 406 on a transactional one.
+    pub fn confirm_select(&self) -> Result<(), Close> {
+        self.run("confirm.select", |_, state| Ok(state.session.confirm_select()?))
+    }
+
+    /// Opens a transaction (`tx.select`): publishes and settlements take effect with the commit. Once more changes
+    /// nothing. Declares, gets and `basic_recover` take effect at once.
+    ///
+    /// # Errors
+    ///
+    /// A [`Close`] of this channel: 406 in confirm mode.
+    pub fn tx_select(&self) -> Result<(), Close> {
+        self.run("tx.select", |_, state| Ok(state.session.tx_select()?))
+    }
+
+    /// Carries out what the transaction holds, the publishes first, and opens the next one (`tx.commit`).
+    ///
+    /// # Errors
+    ///
+    /// A [`Close`] of this channel: 406 where no transaction is open, or where a queue refused a message; then all else
+    /// has taken effect.
+    pub fn tx_commit(&self) -> Result<(), Close> {
+        self.run("tx.commit", |channel, state| {
+            let committed = state.session.transactional()?.commit();
+            let mut partial = false;
+            for held in committed.publishes {
+                partial |= channel.deliver(held) != Verdict::Taken;
+            }
+            for run in committed.runs {
+                channel.settle_now(run.entries, run.kind);
+            }
+            if partial { Err(Fault::precondition("partial tx completion")) } else { Ok(()) }
+        })
+    }
+
+    /// Drops what the transaction holds and opens the next one (`tx.rollback`). What was settled in it is outstanding
+    /// again, under the same tags.
+    ///
+    /// # Errors
+    ///
+    /// A [`Close`] of this channel: 406 where no transaction is open.
+    pub fn tx_rollback(&self) -> Result<(), Close> {
+        self.run("tx.rollback", |channel, state| {
+            let entries = state.session.transactional()?.rollback();
+            channel.cell.inbox.restore(entries);
+            Ok(())
+        })
+    }
+}

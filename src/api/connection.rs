@@ -1,0 +1,267 @@
+//! Connections: what owns channels and exclusive queues, and ends with all of them.
+
+use super::channel::{Channel, ChannelCell, Close, Fault, Scope};
+use crate::base::sync::{Mutex, Rank};
+use crate::base::{ReplyCode, SessionId};
+use crate::engine::Engine;
+use crate::engine::cell::QueueCell;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// A connection of a program to the broker, as AMQP knows it: it has channels, and exclusive queues belong to it.
+///
+/// It ends when it is closed or dropped, or when one of its channels makes a mistake that AMQP punishes so. Then all its
+/// channels end: their consumers are gone, what they held goes back to its queues, and the exclusive queues are deleted.
+///
+/// ```
+/// use leveret::{Broker, Publish, QueueDeclare, Message, Acknowledge};
+///
+/// let broker = Broker::new();
+/// let connection = broker.connect()?;
+/// let channel = connection.open_channel()?;
+/// channel.queue_declare(&QueueDeclare::new("orders"))?;
+/// channel.basic_publish(&Publish::new("", "orders"), Message::new("book")).unwrap();
+/// let got = channel.basic_get("orders", Acknowledge::Yes)?.unwrap();
+/// assert_eq!(&got.delivery.message.body()[..], b"book");
+/// channel.basic_ack(got.delivery.delivery_tag)?;
+/// # Ok::<(), leveret::Close>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    cell: Arc<ConnectionCell>,
+}
+
+impl Connection {
+    /// Opens a channel under the lowest number that is free.
+    ///
+    /// # Errors
+    ///
+    /// The [`Close`] that ended the connection, or ends it now: 530 where it has `Limits::channels_per_connection`
+    /// already.
+    pub fn open_channel(&self) -> Result<Channel, Close> {
+        self.cell.open(None)
+    }
+
+    /// Opens a channel under this number, from 1 to `Limits::channels_per_connection`. One that was closed may be
+    /// opened again; a [`Channel`] of before stays closed.
+    ///
+    /// # Errors
+    ///
+    /// The [`Close`] that ended the connection, or ends it now: 504 where the channel is open, 530 where the number is
+    /// too high or 0.
+    pub fn open_channel_with_id(&self, id: u16) -> Result<Channel, Close> {
+        self.cell.open(Some(id))
+    }
+
+    /// Closes the connection with all its channels. One that is closed stays so.
+    pub fn close(&self) {
+        self.cell.end(asked_for(), false);
+    }
+
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed().is_none()
+    }
+
+    /// What closed it: a mistake on one of its channels, the end of the broker, or (with reply code 200)
+    /// [`Connection::close`].
+    #[must_use]
+    pub fn closed(&self) -> Option<Close> {
+        self.cell.closed().cloned()
+    }
+
+    /// The user it was made for.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.cell.user
+    }
+}
+
+impl Drop for Connection {
+    /// Closes it.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The close of a connection by its own program.
+fn asked_for() -> Close {
+    Close::new(Scope::Connection, ReplyCode::Success, "connection.close", "the connection was closed by its owner")
+}
+
+/// What a connection's channels share.
+#[derive(Debug)]
+pub(crate) struct ConnectionCell {
+    engine: Arc<Engine>,
+    id: SessionId,
+    user: Arc<str>,
+    closed: OnceLock<Close>,
+    /// Its open channels. One that closes takes itself out.
+    channels: Mutex<BTreeMap<u16, Weak<ChannelCell>>>,
+    /// Queues declared as exclusive, by age. Some may be deleted already.
+    exclusive: Mutex<BTreeMap<u64, Arc<QueueCell>>>,
+    registry: Weak<Connections>,
+}
+
+impl ConnectionCell {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Whose the exclusive queues are.
+    pub(crate) fn id(&self) -> SessionId {
+        self.id
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// What closed it, if it is closed.
+    pub(crate) fn closed(&self) -> Option<&Close> {
+        self.closed.get()
+    }
+
+    /// Ends the connection for a mistake, unless it has ended; gives what ended it.
+    pub(crate) fn fail(&self, close: Close) -> Close {
+        self.end(close, true)
+    }
+
+    /// Notes a queue that goes with the connection.
+    pub(crate) fn own(&self, queue: Arc<QueueCell>) {
+        let mut exclusive = self.exclusive.lock();
+        exclusive.insert(queue.serial, queue);
+        // At each power of two, so that deleted ones never make up more than half.
+        if exclusive.len().is_power_of_two() {
+            exclusive.retain(|_, queue| !queue.is_closed());
+        }
+    }
+
+    /// Takes a channel out that has closed, unless another has its number by now.
+    pub(crate) fn forget(&self, number: u16, channel: &ChannelCell) {
+        let mut channels = self.channels.lock();
+        if channels.get(&number).is_some_and(|known| std::ptr::eq(known.as_ptr(), channel)) {
+            channels.remove(&number);
+        }
+    }
+
+    fn open(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Close> {
+        match self.try_open(asked) {
+            Ok(channel) => Ok(channel),
+            Err(fault) => Err(self.fail(fault.into_close("channel.open"))),
+        }
+    }
+
+    fn try_open(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Fault> {
+        let most = self.engine.limits.channels_per_connection;
+        let mut channels = self.channels.lock();
+        let number = match asked {
+            Some(number) if number == 0 || usize::from(number) > most => {
+                let text = format!("channel {number} is not among the negotiated 1 to {most}");
+                return Err(Fault::new(ReplyCode::NotAllowed, text));
+            }
+            Some(number) => number,
+            None => (1..=u16::MAX)
+                .take(most)
+                .find(|number| !channels.contains_key(number))
+                .ok_or_else(|| Fault::new(ReplyCode::NotAllowed, too_many(channels.len(), most)))?,
+        };
+        let open = channels.get(&number).and_then(Weak::upgrade).is_some_and(|channel| channel.is_open());
+        if open {
+            return Err(Fault::new(ReplyCode::ChannelError, "second 'channel.open' seen"));
+        }
+        let channel = Arc::new(ChannelCell::new(Arc::clone(self), number));
+        channels.insert(number, Arc::downgrade(&channel));
+        drop(channels);
+        if let Some(close) = self.closed() {
+            // It ended meanwhile, and may not have seen the new channel.
+            channel.end(None);
+            return Err(Fault::new(close.code, &close.text));
+        }
+        Ok(Channel::new(channel))
+    }
+
+    /// Ends the connection, unless it has ended; gives what ended it. With `told`, its channels are told of it in an
+    /// event.
+    fn end(&self, close: Close, told: bool) -> Close {
+        if let Err(late) = self.closed.set(close.clone()) {
+            return self.closed.get().cloned().unwrap_or(late);
+        }
+        let channels = std::mem::take(&mut *self.channels.lock());
+        for channel in channels.values().filter_map(Weak::upgrade) {
+            channel.end(told.then(|| close.clone()));
+        }
+        let exclusive = std::mem::take(&mut *self.exclusive.lock());
+        for queue in exclusive.values() {
+            let removed = self.engine.remove_queue(queue, |_| Ok::<(), Infallible>(()));
+            debug_assert!(removed.is_ok());
+        }
+        if let Some(registry) = self.registry.upgrade() {
+            registry.forget(self.id);
+        }
+        close
+    }
+}
+
+fn too_many(open: usize, most: usize) -> String {
+    format!("number of channels opened ({open}) has reached the negotiated channel_max ({most})")
+}
+
+/// The connections of a broker that are open, so that all can be closed when it ends.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    /// None once all were closed: there are no more.
+    open: Mutex<Option<BTreeMap<SessionId, Weak<ConnectionCell>>>>,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { open: Mutex::new(Rank::Connection, Some(BTreeMap::new())) })
+    }
+
+    /// Opens a connection for `user`.
+    pub(crate) fn connect(self: &Arc<Self>, engine: &Arc<Engine>, user: &str) -> Result<Connection, Close> {
+        let refuse = |code, what: String| Err(Close::new(Scope::Connection, code, "connection.open", what));
+        let mut open = self.open.lock();
+        let Some(open) = &mut *open else {
+            return refuse(ReplyCode::ConnectionForced, SHUTDOWN.to_owned());
+        };
+        let most = engine.limits.connections;
+        if open.len() >= most {
+            return refuse(
+                ReplyCode::NotAllowed,
+                format!("connection refused: node connection limit ({most}) is reached"),
+            );
+        }
+        let cell = Arc::new(ConnectionCell {
+            engine: Arc::clone(engine),
+            id: engine.next_session(),
+            user: Arc::from(user),
+            closed: OnceLock::new(),
+            channels: Mutex::new(Rank::Connection, BTreeMap::new()),
+            exclusive: Mutex::new(Rank::Leaf, BTreeMap::new()),
+            registry: Arc::downgrade(self),
+        });
+        open.insert(cell.id, Arc::downgrade(&cell));
+        Ok(Connection { cell })
+    }
+
+    /// Ends all of them, and lets none be opened any more, as an operator does with a broker that stops.
+    pub(crate) fn close_all(&self) {
+        let open = self.open.lock().take();
+        for connection in open.iter().flat_map(BTreeMap::values).filter_map(Weak::upgrade) {
+            connection.end(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", SHUTDOWN), true);
+        }
+    }
+
+    fn forget(&self, id: SessionId) {
+        if let Some(open) = &mut *self.open.lock() {
+            open.remove(&id);
+        }
+    }
+}
+
+/// Why connections end with their broker, in RabbitMQ's words.
+const SHUTDOWN: &str = "broker forced connection closure with reason 'shutdown'";

@@ -1,0 +1,90 @@
+//! Direct replies: messages that go to a waiting session without a queue (RabbitMQ: "Direct Reply-to").
+//!
+//! An address is a routing key of the default exchange. It is no queue: a mandatory message that reaches only an address
+//! still comes back to its publisher, as in RabbitMQ. A reply arrives at most once, and is dropped where nobody waits
+//! any more or where the session has too much waiting.
+
+use super::Engine;
+use super::waiter::{Waiter, Wakes, wake_all};
+use crate::base::Name;
+use crate::base::sync::{Mutex, Rank};
+use crate::message::Envelope;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+/// What a session puts into `reply_to` and into `basic.consume`, to have the broker put an address in its place.
+pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+
+/// What every address begins with.
+const ADDRESS: &str = "amq.rabbitmq.reply-to.";
+
+/// Whoever waits for direct replies.
+pub(crate) trait ReplySink: Send + Sync + fmt::Debug {
+    /// A reply arrived for the consumer `tag`. Returns whoever waits for it, to be woken without a lock.
+    fn reply(&self, tag: &Name, envelope: Arc<Envelope>) -> Option<Waiter>;
+}
+
+/// The addresses at which somebody waits.
+#[derive(Debug)]
+pub(crate) struct Replies {
+    open: Mutex<BTreeMap<Name, Waiting>>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    tag: Name,
+    sink: Weak<dyn ReplySink>,
+}
+
+impl Replies {
+    /// Nobody waits.
+    pub(crate) fn new() -> Self {
+        Self { open: Mutex::new(Rank::Leaf, BTreeMap::new()) }
+    }
+
+    /// Makes an address at which `sink` waits.
+    pub(crate) fn open(&self, number: u64, tag: Name, sink: Weak<dyn ReplySink>) -> Name {
+        let address = Name::generated(ADDRESS, number);
+        self.open.lock().insert(address.clone(), Waiting { tag, sink });
+        address
+    }
+
+    /// Nobody waits at this address any more.
+    pub(crate) fn close(&self, address: &str) {
+        self.open.lock().remove(address);
+    }
+
+    /// Whether somebody waits at this address.
+    pub(crate) fn is_open(&self, address: &str) -> bool {
+        self.open.lock().contains_key(address)
+    }
+
+    /// The part of a message's keys that are addresses, each once.
+    fn find(&self, envelope: &Envelope) -> Vec<Waiting> {
+        let open = self.open.lock();
+        let mut seen: Vec<&Name> = Vec::new();
+        for key in envelope.keys().filter(|key| key.starts_with(ADDRESS)) {
+            if !seen.contains(&key) {
+                seen.push(key);
+            }
+        }
+        seen.into_iter().filter_map(|key| open.get(key).cloned()).collect()
+    }
+}
+
+impl Engine {
+    /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same.
+    pub(crate) fn reply(&self, envelope: &Arc<Envelope>) {
+        if !envelope.exchange().is_empty() || !envelope.keys().any(|key| key.starts_with(ADDRESS)) {
+            return;
+        }
+        let mut wakes = Wakes::new();
+        for waiting in self.replies.find(envelope) {
+            if let Some(sink) = waiting.sink.upgrade() {
+                wakes.extend(sink.reply(&waiting.tag, Arc::clone(envelope)));
+            }
+        }
+        wake_all(wakes);
+    }
+}
