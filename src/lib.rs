@@ -10,11 +10,15 @@ mod session;
 mod api;
 mod engine;
 
+pub use api::{
+    Acknowledge, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Connection, Consume, GetOk,
+    NotPublished, Publish, Qos, RecvChannelEvent, Requeue, Returned, Scope, Tags, TryRecvError,
+};
 pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Item, Problem, Queue, Report, Topology};
 pub use api::{
     BrokerStats, ConsumeError, Consumer, ConsumerBuilder, DeadLetterStats, Delivery, Iter, Left, Peeked, PublishError,
-    PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, RecvTimeoutError, Routed, Settled, Shutdown,
-    ShutdownFuture, ShutdownReport, TryRecvError,
+    PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, Routed, Settled, Shutdown, ShutdownFuture,
+    ShutdownReport,
 };
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};
@@ -29,7 +33,7 @@ pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, Totals, UnknownWord,
 };
-pub use route::{BindError, ExchangeKind, UnknownKind};
+pub use route::{ExchangeKind, UnknownKind};
 
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]
@@ -41,5 +45,8 @@ pub mod internals {
     pub use crate::route::{
         BindError, Binding, Destination, ExchangeKind, ExchangeSpec, Graph, Hit, Predicate, Scratch, Targets, Topic,
         Unbound, UnknownKind, Walk,
+    };
+    pub use crate::session::{
+        Answer, Committed, Confirms, Groups, Ledger, ModeError, Run, SessionState, Transaction, UnknownTag,
     };
 }

@@ -1,6 +1,8 @@
 //! The broker: the value that everything begins with.
 
 use super::builder::Builder;
+use super::channel::Close;
+use super::connection::{Connection, Connections};
 use crate::base::{Limits, Moment};
 use crate::engine::Engine;
 use std::sync::Arc;
@@ -31,10 +33,12 @@ pub struct Broker {
 #[derive(Debug)]
 struct Handle {
     engine: Arc<Engine>,
+    connections: Arc<Connections>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        self.connections.close_all();
         self.engine.shut_down();
     }
 }
@@ -53,12 +57,31 @@ impl Broker {
     }
 
     pub(super) fn of(engine: Arc<Engine>) -> Self {
-        Self { handle: Arc::new(Handle { engine }) }
+        Self { handle: Arc::new(Handle { engine, connections: Connections::new() }) }
     }
 
     /// The engine beneath.
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.handle.engine
+    }
+
+    /// Opens a connection for the user `guest`: the AMQP-shaped way to use the broker.
+    ///
+    /// # Errors
+    ///
+    /// A [`Close`] with 530 where `Limits::connections` are open, or with 320 where the broker has ended.
+    pub fn connect(&self) -> Result<Connection, Close> {
+        self.connect_as("guest")
+    }
+
+    /// Opens a connection for a user. Nothing is asked for beside the name: it is what `user_id` must be in messages
+    /// published through the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::connect`].
+    pub fn connect_as(&self, user: &str) -> Result<Connection, Close> {
+        self.handle.connections.connect(self.engine(), user)
     }
 
     /// Whether the broker was shut down.

@@ -2,6 +2,8 @@
 
 mod broker;
 mod builder;
+mod channel;
+mod connection;
 mod consumer;
 mod declare;
 mod declare_check;
@@ -30,7 +32,12 @@ mod words;
 
 pub use broker::Broker;
 pub use builder::Builder;
-pub use consumer::{ConsumeError, Consumer, ConsumerBuilder, Iter, RecvTimeoutError, TryRecvError};
+pub use channel::{
+    Acknowledge, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Consume, GetOk, NotPublished,
+    Publish, Qos, RecvChannelEvent, Requeue, Returned, Scope, Tags, TryRecvError,
+};
+pub use connection::Connection;
+pub use consumer::{ConsumeError, Consumer, ConsumerBuilder, Iter};
 pub use declare::{Item, Report};
 pub use declare_check::{DeclareError, Problem};
 #[cfg(feature = "serde")]

@@ -3,6 +3,7 @@
 //! Nothing here imports anything of the crate; everything above may import this.
 
 mod credit;
+mod generated;
 mod id;
 mod limits;
 mod moment;

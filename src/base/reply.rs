@@ -6,6 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReplyCode {
+    /// 200: closed because it was asked for.
+    Success,
     /// 311: the content was larger than is taken.
     ContentTooLarge,
     /// 320: an operator closed the connection.
@@ -41,6 +43,7 @@ impl ReplyCode {
     #[must_use]
     pub const fn code(self) -> u16 {
         match self {
+            Self::Success => 200,
             Self::ContentTooLarge => 311,
             Self::ConnectionForced => 320,
             Self::AccessRefused => 403,
@@ -58,10 +61,17 @@ impl ReplyCode {
         }
     }
 
+    /// Whether it ends the whole connection, not only a channel (AMQP 0-9-1: "hard error").
+    #[must_use]
+    pub const fn is_hard(self) -> bool {
+        self.code() >= 500 || matches!(self, Self::ConnectionForced)
+    }
+
     /// The name that RabbitMQ puts before the text, such as `NOT_FOUND`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Success => "REPLY_SUCCESS",
             Self::ContentTooLarge => "CONTENT_TOO_LARGE",
             Self::ConnectionForced => "CONNECTION_FORCED",
             Self::AccessRefused => "ACCESS_REFUSED",

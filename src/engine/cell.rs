@@ -167,8 +167,8 @@ impl QueueCell {
         receive: impl FnOnce(Handout, usize) -> R,
     ) -> Option<(Option<R>, Aftermath)> {
         self.act(deadlines, |state, effects| {
-            let handout = state.take(now, session, no_ack, effects)?;
-            Some(receive(handout, state.counts().ready))
+            let (handout, left) = state.take(now, session, no_ack, effects)?;
+            Some(receive(handout, left))
         })
     }
 

@@ -1,6 +1,7 @@
 //! Why the topology was not changed, in RabbitMQ's words.
 
 use crate::base::{NameTooLong, ReplyCode};
+use crate::message::Value;
 use crate::queue::{Inequivalent, InvalidPolicy, InvalidQueue};
 use crate::route::{BindError, UnknownKind};
 use std::borrow::Cow;
@@ -59,8 +60,13 @@ pub enum TopologyError {
     },
     /// The queue cannot be as it was asked for. 406.
     InvalidQueue(Box<InvalidQueue>),
-    /// The binding's arguments are not what a headers exchange reads. 406.
-    InvalidBinding(Box<BindError>),
+    /// The binding's `x-match` is not what a headers exchange reads. 406.
+    InvalidMatch {
+        /// What was given.
+        value: Value,
+        /// What RabbitMQ says of it.
+        reason: String,
+    },
     /// The queue has consumers. 406.
     QueueInUse {
         /// The queue.
@@ -113,7 +119,7 @@ impl TopologyError {
             | Self::Inequivalent(_)
             | Self::ExchangeArgument { .. }
             | Self::InvalidQueue(_)
-            | Self::InvalidBinding(_)
+            | Self::InvalidMatch { .. }
             | Self::QueueInUse { .. }
             | Self::QueueNotEmpty { .. }
             | Self::ExchangeInUse { .. }
@@ -150,7 +156,7 @@ impl fmt::Display for TopologyError {
                 write!(f, "invalid type '{type_name}' for arg '{argument}' in exchange '{exchange}' in vhost '/'")
             }
             Self::InvalidQueue(error) => error.fmt(f),
-            Self::InvalidBinding(error) => error.fmt(f),
+            Self::InvalidMatch { reason, .. } => f.write_str(reason),
             Self::QueueInUse { queue } => write!(f, "queue '{queue}' in vhost '/' in use"),
             Self::QueueNotEmpty { queue } => write!(f, "queue '{queue}' in vhost '/' not empty"),
             Self::ExchangeInUse { exchange } => write!(f, "exchange '{exchange}' in vhost '/' in use"),
@@ -178,7 +184,6 @@ impl std::error::Error for TopologyError {
             Self::UnknownKind(error) => Some(error),
             Self::Inequivalent(error) => Some(error),
             Self::InvalidQueue(error) => Some(error),
-            Self::InvalidBinding(error) => Some(error),
             Self::InvalidPolicy(error) => Some(error),
             Self::NameTooLong(error) => Some(error),
             _ => None,
@@ -212,7 +217,12 @@ impl From<InvalidQueue> for TopologyError {
 
 impl From<BindError> for TopologyError {
     fn from(error: BindError) -> Self {
-        Self::InvalidBinding(Box::new(error))
+        let reason = error.to_string();
+        match error {
+            BindError::MatchValue(value) | BindError::MatchType(value) => Self::InvalidMatch { value, reason },
+            // Both ends were looked up before; the graph would say so a second time.
+            _ => Self::InvalidMatch { value: Value::Void, reason },
+        }
     }
 }
 

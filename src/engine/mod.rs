@@ -21,12 +21,15 @@ mod policies;
 mod publish;
 mod quiet;
 mod remove;
+pub(crate) mod replies;
 mod request;
 mod settle;
 pub(crate) mod sink;
 mod topology_bindings;
 mod topology_exchanges;
 mod topology_queues;
+#[cfg(test)]
+mod topology_tests;
 mod wait;
 pub(crate) mod waiter;
 
@@ -51,6 +54,7 @@ use cell::{Letter, QueueCell};
 use deadlines::Deadlines;
 use drive::Driver;
 use policies::Policies;
+use replies::Replies;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -68,6 +72,7 @@ pub(crate) struct Engine {
     pub(crate) alarms: Alarms,
     pub(crate) letters: LetterCounts,
     pub(crate) publishes: PublishCounts,
+    pub(crate) replies: Replies,
     driver: Driver,
     backlog: Mutex<VecDeque<Letter>>,
     backlog_length: AtomicUsize,
@@ -165,6 +170,7 @@ impl Engine {
             alarms: Alarms::new(),
             letters: LetterCounts::default(),
             publishes: PublishCounts::default(),
+            replies: Replies::new(),
             driver: Driver::new(threaded.then(|| engine.clone())),
             backlog: Mutex::new(Rank::Leaf, VecDeque::new()),
             backlog_length: AtomicUsize::new(0),

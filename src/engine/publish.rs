@@ -55,10 +55,7 @@ impl Engine {
     pub(crate) fn route(&self, exchange: &str, envelope: &Envelope) -> Result<Cells, NoRoute> {
         self.with_scratch(|scratch| {
             let topology = self.topology.read();
-            let id = topology.graph.find(exchange).ok_or(NoRoute::NoExchange)?;
-            if topology.graph.exchange(id).is_some_and(|spec| spec.internal) {
-                return Err(NoRoute::Internal);
-            }
+            let id = publishable_in(&topology, exchange)?;
             Ok(route_in(&topology, id, envelope, scratch))
         })
     }
@@ -67,10 +64,7 @@ impl Engine {
     pub(crate) fn route_to_keep(&self, exchange: &str, envelope: &Envelope) -> Result<Route, NoRoute> {
         self.with_scratch(|scratch| {
             let topology = self.topology.read();
-            let id = topology.graph.find(exchange).ok_or(NoRoute::NoExchange)?;
-            if topology.graph.exchange(id).is_some_and(|spec| spec.internal) {
-                return Err(NoRoute::Internal);
-            }
+            let id = publishable_in(&topology, exchange)?;
             let generation = topology.graph.generation(id);
             let counted = generation.load(Ordering::Acquire);
             let cells = route_in(&topology, id, envelope, scratch);
@@ -79,6 +73,11 @@ impl Engine {
             let by_key = id == Graph::DEFAULT || !scratch.visited().iter().any(by_headers);
             Ok(Route { cells, by_key, generation, counted })
         })
+    }
+
+    /// Whether messages may be published to `exchange`.
+    pub(crate) fn publishable(&self, exchange: &str) -> Result<(), NoRoute> {
+        publishable_in(&self.topology.read(), exchange).map(drop)
     }
 
     /// Where a dead letter goes; `None` where its exchange does not exist.
@@ -142,6 +141,15 @@ impl Engine {
         let result = work(&mut scratch);
         self.scratches.lock().push(scratch);
         result
+    }
+}
+
+/// The exchange, if publishes may come to it.
+fn publishable_in(topology: &super::Topology, exchange: &str) -> Result<ExchangeId, NoRoute> {
+    let id = topology.graph.find(exchange).ok_or(NoRoute::NoExchange)?;
+    match topology.graph.exchange(id) {
+        Some(spec) if spec.internal => Err(NoRoute::Internal),
+        _ => Ok(id),
     }
 }
 

@@ -90,18 +90,6 @@ impl Engine {
         Ok(ready.unwrap_or(0) as u64)
     }
 
-    /// Deletes what belongs to a connection that ends, oldest first.
-    pub(crate) fn delete_exclusive(&self, owner: SessionId) {
-        let mut own: Vec<_> = {
-            let topology = self.topology.read();
-            topology.queues.iter().flatten().filter(|cell| cell.owner == Some(owner)).cloned().collect()
-        };
-        own.sort_by_key(|cell| cell.serial);
-        for cell in own {
-            let Ok(_) = self.remove_queue(&cell, |_| Ok::<(), std::convert::Infallible>(()));
-        }
-    }
-
     /// Finds or makes a queue; says whether it is new. A new one is to be [touched](Self::touch) when the topology's
     /// lock is free.
     pub(crate) fn declare_in(
@@ -133,7 +121,7 @@ impl Engine {
     /// A name that no queue has: numbers in turn, as text of the length and letters that RabbitMQ's own names have.
     fn generated_name(&self, topology: &Topology) -> Name {
         loop {
-            let name = Name::known(&format!("amq.gen-{}", base64(self.next_name())));
+            let name = Name::generated("amq.gen-", self.next_name());
             if topology.queue(&name).is_none() {
                 return name;
             }
@@ -176,8 +164,10 @@ impl Engine {
 
     /// Counts a declaration as use, and gives the queue's counts. `None` where it is gone.
     pub(crate) fn touch(&self, cell: &Arc<QueueCell>) -> Option<QueueDeclared> {
-        let (counts, after) = cell.act(&self.deadlines, |state, _| {
+        let (counts, after) = cell.act(&self.deadlines, |state, effects| {
             let now = self.now_for(state, None);
+            // What is due goes before it is counted.
+            state.advance(now, effects);
             state.touch(now);
             state.counts()
         })?;
@@ -229,13 +219,4 @@ pub(crate) fn check_queue_name(name: &str) -> Result<Name, TopologyError> {
         return Err(TopologyError::ReservedQueue { queue: name.into() });
     }
     Ok(Name::new(name)?)
-}
-
-/// Sixteen bytes of base64 for URLs, which are 22 letters.
-fn base64(number: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    // 128 bits are 21 letters of six bits and two bits more.
-    let bits = u128::from(number) << 4;
-    let letter = |at: u32| LETTERS.get((bits >> (6 * at)) as usize & 63).copied().unwrap_or(b'A');
-    (0..22).rev().map(|at| char::from(letter(at))).collect()
 }

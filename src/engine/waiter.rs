@@ -7,6 +7,7 @@
 use crate::base::Moment;
 use crate::port::Clock;
 use smallvec::SmallVec;
+use std::cell::RefCell;
 use std::task::Waker;
 use std::thread::Thread;
 use std::time::Duration;
@@ -41,10 +42,57 @@ impl Waiter {
     }
 }
 
-/// Wakes all of them. Never under a lock.
+/// Wakes all of them: at once, or where this thread is [`Deferred`], at the end of that. Never under another lock.
 pub(crate) fn wake_all(wakes: Wakes) {
-    for waiter in wakes {
+    if wakes.is_empty() {
+        return;
+    }
+    for waiter in keep_for_later(wakes) {
         waiter.wake();
+    }
+}
+
+thread_local! {
+    /// Whom this thread is to wake later; `None` where it wakes at once.
+    static DEFERRED: RefCell<Option<Wakes>> = const { RefCell::new(None) };
+}
+
+/// Keeps them where this thread is [`Deferred`], else gives them back.
+fn keep_for_later(wakes: Wakes) -> Wakes {
+    let mut wakes = Some(wakes);
+    // A thread that is ending has no such place any more, and defers nothing.
+    let _ = DEFERRED.try_with(|deferred| {
+        if let Some(later) = &mut *deferred.borrow_mut() {
+            later.extend(wakes.take().into_iter().flatten());
+        }
+    });
+    wakes.unwrap_or_default()
+}
+
+/// While it lives, this thread wakes nobody; when it is dropped, it wakes all it should have woken. For whoever calls
+/// the engine under a lock of his own, which he drops first.
+#[derive(Debug)]
+pub(crate) struct Deferred {
+    outermost: bool,
+}
+
+impl Deferred {
+    /// From now on.
+    pub(crate) fn begin() -> Self {
+        let begun = DEFERRED.try_with(|deferred| {
+            let mut deferred = deferred.borrow_mut();
+            deferred.is_none() && deferred.replace(Wakes::new()).is_none()
+        });
+        Self { outermost: begun.unwrap_or(false) }
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        if self.outermost {
+            let kept = DEFERRED.try_with(|deferred| deferred.borrow_mut().take());
+            wake_all(kept.ok().flatten().unwrap_or_default());
+        }
     }
 }
 
@@ -79,6 +127,11 @@ impl WaitList {
     pub(crate) fn leave(&mut self, number: u64) -> Option<Waiter> {
         let at = self.waiting.iter().position(|(known, _)| *known == number)?;
         Some(self.waiting.remove(at).1)
+    }
+
+    /// Takes out whoever has waited longest, to be woken.
+    pub(crate) fn take_first(&mut self) -> Option<Waiter> {
+        if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0).1) }
     }
 
     /// Takes all out, to be woken.

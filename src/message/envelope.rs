@@ -123,13 +123,13 @@ impl Envelope {
         serde_json::from_slice(&self.body)
     }
 
-    /// The message as its publisher gave it, `BCC` included: for giving it back.
-    pub(crate) fn to_published(&self) -> Message {
+    /// The message as its publisher gave it, for giving it back: with `BCC` as far as it was understood.
+    pub(crate) fn as_given(&self) -> Message {
         let mut message = self.to_message();
-        let blind = self.carbon.iter().flat_map(|carbon| &carbon.blind);
-        let blind: Vec<Value> = blind.map(|key| Value::text(key)).collect();
+        let blind = self.carbon.iter().flat_map(|carbon| &carbon.blind).map(|key| Value::text(key));
+        let blind: Vec<Value> = blind.collect();
         if !blind.is_empty() {
-            message.properties_mut().headers.get_or_insert_default().insert("BCC", Value::Array(blind));
+            message.properties_mut().headers.get_or_insert_default().insert("BCC", blind);
         }
         message
     }

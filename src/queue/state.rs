@@ -18,6 +18,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct QueueState {
     kind: Kind,
+    /// A message with a time to live of its own came in once. It may be out, or behind one that has none.
+    had_expiration: bool,
 }
 
 #[derive(Debug)]
@@ -50,7 +52,7 @@ impl QueueState {
             QueueKind::Classic => Kind::Classic(ClassicQueue::new(now, settings, limits)),
             QueueKind::Quorum => Kind::Quorum(Box::new(QuorumQueue::new(now, settings, limits))),
         };
-        Self { kind }
+        Self { kind, had_expiration: false }
     }
 
     /// A message comes in. `publisher` is the channel it came through, if it came through one.
@@ -61,14 +63,21 @@ impl QueueState {
         envelope: Arc<Envelope>,
         fx: &mut Effects,
     ) -> Offered {
+        self.had_expiration |= envelope.expiration_millis().is_some();
         match &mut self.kind {
             Kind::Classic(queue) => queue.offer(now, envelope, fx),
             Kind::Quorum(queue) => queue.offer(now, publisher, envelope, fx),
         }
     }
 
-    /// Takes the head for `basic.get`; `None` where nothing is ready.
-    pub fn take(&mut self, now: Moment, session: SessionId, no_ack: bool, fx: &mut Effects) -> Option<Handout> {
+    /// Takes the head for `basic.get`, and says how many are left; `None` where nothing is ready.
+    pub fn take(
+        &mut self,
+        now: Moment,
+        session: SessionId,
+        no_ack: bool,
+        fx: &mut Effects,
+    ) -> Option<(Handout, usize)> {
         each!(self, queue => queue.take(now, session, no_ack, fx))
     }
 
@@ -197,8 +206,9 @@ impl QueueState {
         let settings = self.settings();
         settings.message_ttl_millis.is_some()
             || settings.expires_millis.is_some()
+            || self.had_expiration
             || envelope.is_some_and(|envelope| envelope.expiration_millis().is_some())
-            || self.next_deadline().is_some()
+            || each!(ref self, queue => queue.is_timed())
             || settings.strategy == super::spec::Strategy::AtLeastOnce
     }
 

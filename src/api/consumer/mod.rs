@@ -7,6 +7,7 @@ mod stream;
 pub use builder::{ConsumeError, ConsumerBuilder};
 pub use stream::Iter;
 
+use super::channel::TryRecvError;
 use super::delivery::Delivery;
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
@@ -58,26 +59,6 @@ pub struct Consumer {
     drained: VecDeque<Handout>,
 }
 
-/// Why [`Consumer::try_recv`] gave no delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TryRecvError {
-    /// There is none now.
-    Empty,
-    /// There will be none: the queue is deleted, the broker closed, or the consumer cancelled.
-    Ended,
-}
-
-/// Why [`Consumer::recv_timeout`] gave no delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RecvTimeoutError {
-    /// None came in time.
-    Timeout,
-    /// There will be none: the queue is deleted, the broker closed, or the consumer cancelled.
-    Ended,
-}
-
 impl Consumer {
     /// The queue's name.
     #[must_use]
@@ -120,12 +101,12 @@ impl Consumer {
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
         match self.try_recv() {
             Ok(delivery) => return Poll::Ready(Some(delivery)),
-            Err(TryRecvError::Ended) => return Poll::Ready(None),
+            Err(TryRecvError::Closed) => return Poll::Ready(None),
             Err(TryRecvError::Empty) => {}
         }
         match self.take(Some(Waiter::Task(context.waker().clone()))) {
             Ok(delivery) => Poll::Ready(Some(delivery)),
-            Err(TryRecvError::Ended) => Poll::Ready(None),
+            Err(TryRecvError::Closed) => Poll::Ready(None),
             Err(TryRecvError::Empty) => Poll::Pending,
         }
     }
@@ -144,8 +125,8 @@ impl Consumer {
     ///
     /// # Errors
     ///
-    /// [`RecvTimeoutError::Timeout`] where none came in time, [`RecvTimeoutError::Ended`] where none will come.
-    pub fn recv_timeout(&mut self, span: Duration) -> Result<Delivery, RecvTimeoutError> {
+    /// [`TryRecvError::Empty`] where none came in time, [`TryRecvError::Closed`] where none will come.
+    pub fn recv_timeout(&mut self, span: Duration) -> Result<Delivery, TryRecvError> {
         self.receive_by(Some(span))
     }
 
@@ -153,7 +134,7 @@ impl Consumer {
     ///
     /// # Errors
     ///
-    /// [`TryRecvError::Empty`] where there is none now, [`TryRecvError::Ended`] where there will be none.
+    /// [`TryRecvError::Empty`] where there is none now, [`TryRecvError::Closed`] where there will be none.
     pub fn try_recv(&mut self) -> Result<Delivery, TryRecvError> {
         self.take(None)
     }
@@ -177,7 +158,7 @@ impl Consumer {
         if self.drained.is_empty() {
             match self.mailbox.fetch(&mut self.drained, waiter) {
                 Fetched::Nothing => return Err(TryRecvError::Empty),
-                Fetched::Ended => return Err(TryRecvError::Ended),
+                Fetched::Ended => return Err(TryRecvError::Closed),
                 Fetched::Some(count) => {
                     if self.credit.leave_window(count) {
                         self.source.engine.resume(&self.source.cell, self.session);
@@ -190,20 +171,18 @@ impl Consumer {
     }
 
     /// Blocks for a delivery.
-    fn receive_by(&mut self, span: Option<Duration>) -> Result<Delivery, RecvTimeoutError> {
+    fn receive_by(&mut self, span: Option<Duration>) -> Result<Delivery, TryRecvError> {
         match self.try_recv() {
-            Ok(delivery) => return Ok(delivery),
-            Err(TryRecvError::Ended) => return Err(RecvTimeoutError::Ended),
             Err(TryRecvError::Empty) => {}
+            received => return received,
         }
         let engine = Arc::clone(&self.source.engine);
         let deadline = span.map(|span| engine.clock.now() + span);
         let received = engine.block(deadline, || match self.take(Some(Waiter::this_thread())) {
-            Ok(delivery) => Some(Ok(delivery)),
-            Err(TryRecvError::Ended) => Some(Err(RecvTimeoutError::Ended)),
             Err(TryRecvError::Empty) => None,
+            received => Some(received),
         });
-        received.unwrap_or(Err(RecvTimeoutError::Timeout))
+        received.unwrap_or(Err(TryRecvError::Empty))
     }
 }
 
@@ -225,25 +204,3 @@ impl fmt::Debug for Consumer {
         f.debug_struct("Consumer").field("queue", self.queue()).field("tag", &self.tag).finish_non_exhaustive()
     }
 }
-
-impl fmt::Display for TryRecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "no delivery is here; wait with recv, or try again later",
-            Self::Ended => "no delivery will come: the queue is deleted, the broker closed, or the consumer cancelled",
-        })
-    }
-}
-
-impl std::error::Error for TryRecvError {}
-
-impl fmt::Display for RecvTimeoutError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout => f.write_str("no delivery came in time; try again or wait longer"),
-            Self::Ended => TryRecvError::Ended.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RecvTimeoutError {}

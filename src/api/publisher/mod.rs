@@ -108,6 +108,7 @@ impl Publisher {
         let (envelope, at) = self.prepare(key, message)?;
         let envelope = Arc::new(envelope);
         let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
+        self.engine.reply(&envelope);
         self.routes.release();
         conclude(&self.engine, &outcome, &envelope, self.mandatory)
     }
@@ -217,6 +218,7 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
     let envelope = Arc::new(freeze(engine, exchange, key, message)?);
     let cells = engine.route(envelope.exchange(), &envelope).map_err(|why| no_route(engine, why, &envelope))?;
     let outcome = engine.deliver(None, &envelope, &cells);
+    engine.reply(&envelope);
     conclude(engine, &outcome, &envelope, false)
 }
 
@@ -228,8 +230,8 @@ fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Resul
 /// The error for a message without a route. A shutdown takes every exchange away: then that is the reason.
 fn no_route(engine: &Engine, why: NoRoute, envelope: &Envelope) -> PublishError {
     match engine.is_closed() {
-        true => PublishError::new(PublishErrorKind::Closed, envelope.to_published()),
-        false => PublishError::no_route(why, envelope.exchange(), envelope.to_published()),
+        true => PublishError::new(PublishErrorKind::Closed, envelope.as_given()),
+        false => PublishError::no_route(why, envelope.exchange(), envelope.as_given()),
     }
 }
 
@@ -248,5 +250,5 @@ fn conclude(engine: &Engine, outcome: &Outcome, envelope: &Envelope, mandatory: 
     } else {
         return Ok(Routed { queues: taken });
     };
-    Err(PublishError::new(kind, envelope.to_published()))
+    Err(PublishError::new(kind, envelope.as_given()))
 }

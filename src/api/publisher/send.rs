@@ -63,7 +63,7 @@ impl Publisher {
             let taken = sending.outcome.taken;
             sending.outcome.full = 1;
             engine.publishes.count(&sending.outcome);
-            Err(PublishError::new(PublishErrorKind::Timeout { taken }, sending.envelope.to_published()))
+            Err(PublishError::new(PublishErrorKind::Timeout { taken }, sending.envelope.as_given()))
         })
     }
 
@@ -82,7 +82,7 @@ impl Publisher {
     fn attempt(&mut self, sending: &mut Sending, waiter: &dyn Fn() -> Waiter) -> Option<Result<Routed, PublishError>> {
         loop {
             if self.engine.is_stopped() {
-                return Some(Err(PublishError::new(PublishErrorKind::Closed, sending.envelope.to_published())));
+                return Some(Err(PublishError::new(PublishErrorKind::Closed, sending.envelope.as_given())));
             }
             if sending.left.is_empty() {
                 let at = match self.locate(sending) {
@@ -104,6 +104,7 @@ impl Publisher {
             }
             if sending.left.is_empty() {
                 self.engine.publishes.count(&sending.outcome);
+                self.engine.reply(&sending.envelope);
                 return Some(conclude(&self.engine, &sending.outcome, &sending.envelope, self.mandatory));
             }
             let left = std::mem::take(&mut sending.left);

@@ -33,6 +33,8 @@ pub(crate) struct ClassicQueue {
     totals: Totals,
     next_seq: u64,
     used: Moment,
+    /// Whether something that can expire came in since the queue was last empty.
+    timed: bool,
 }
 
 impl ClassicQueue {
@@ -40,7 +42,7 @@ impl ClassicQueue {
         let ready = Ready::new(settings.max_priority);
         let consumers = Consumers::new(settings.single_active);
         let (unacked, totals) = (Unacked::default(), Totals::default());
-        Self { settings, limits, ready, unacked, consumers, totals, next_seq: 0, used: now }
+        Self { settings, limits, ready, unacked, consumers, totals, next_seq: 0, used: now, timed: false }
     }
 
     pub(crate) fn offer(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
@@ -60,7 +62,9 @@ impl ClassicQueue {
             return Offered::Full;
         }
         self.totals.enqueued += 1;
+        self.timed &= self.ready.len() + self.unacked.len() > 0;
         let entry = Entry::new(self.next_seq, envelope, &self.settings, 0, now);
+        self.timed |= entry.expires != Moment::MAX;
         self.next_seq += 1;
         match self.ready.is_empty().then(|| self.consumers.serve()).flatten() {
             Some(served) => self.hand_over(entry, served, fx),
@@ -73,7 +77,13 @@ impl ClassicQueue {
         Offered::Taken
     }
 
-    pub(crate) fn take(&mut self, now: Moment, session: SessionId, no_ack: bool, fx: &mut Effects) -> Option<Handout> {
+    pub(crate) fn take(
+        &mut self,
+        now: Moment,
+        session: SessionId,
+        no_ack: bool,
+        fx: &mut Effects,
+    ) -> Option<(Handout, usize)> {
         self.expire(now, fx);
         self.used = now;
         let entry = self.ready.pop()?;
@@ -87,7 +97,7 @@ impl ClassicQueue {
             handout
         };
         self.expire(now, fx);
-        Some(handout)
+        Some((handout, self.ready.len()))
     }
 
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
@@ -302,6 +312,11 @@ impl ClassicQueue {
     fn count_delivery(&mut self, entry: &Entry) {
         self.totals.delivered += 1;
         self.totals.redelivered += u64::from(entry.returns > 0);
+    }
+
+    /// Whether something that can expire may be here.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed && self.ready.len() + self.unacked.len() > 0
     }
 
     /// Whose consumers there are, each by its session.

@@ -40,6 +40,8 @@ pub(crate) struct QuorumQueue {
     totals: Totals,
     next_seq: u64,
     used: Moment,
+    /// Whether something that can expire came in since the queue was last empty.
+    timed: bool,
 }
 
 /// A dead letter that is kept until somebody has taken it.
@@ -67,6 +69,7 @@ impl QuorumQueue {
             totals: Totals::default(),
             next_seq: 0,
             used: now,
+            timed: false,
         }
     }
 
@@ -88,13 +91,22 @@ impl QuorumQueue {
             return Offered::Full;
         }
         self.totals.enqueued += 1;
-        self.ready.push(Entry::new(self.next_seq, envelope, &self.settings, 1, now));
+        self.timed &= self.ready.len() + self.unacked.len() > 0;
+        let entry = Entry::new(self.next_seq, envelope, &self.settings, 1, now);
+        self.timed |= entry.expires != Moment::MAX;
+        self.ready.push(entry);
         self.next_seq += 1;
         self.checkout(now, fx);
         Offered::Taken
     }
 
-    pub(crate) fn take(&mut self, now: Moment, session: SessionId, no_ack: bool, fx: &mut Effects) -> Option<Handout> {
+    pub(crate) fn take(
+        &mut self,
+        now: Moment,
+        session: SessionId,
+        no_ack: bool,
+        fx: &mut Effects,
+    ) -> Option<(Handout, usize)> {
         let before = fx.len();
         self.expire(now, fx);
         // RabbitMQ 4.0 dead-letters what a get finds expired with the last first.
@@ -109,8 +121,11 @@ impl QuorumQueue {
             self.got += 1;
             handout.reference = Some(self.unacked.put(entry, session, None));
         }
+        // What expires now that its turn has come is still among what is left.
+        let left = self.ready.len();
+        self.expire(now, fx);
         self.keep_length(now, fx);
-        Some(handout)
+        Some((handout, left))
     }
 
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
@@ -365,6 +380,11 @@ impl QuorumQueue {
     fn count_delivery(&mut self, entry: &Entry) {
         self.totals.delivered += 1;
         self.totals.redelivered += u64::from(entry.returns > 0);
+    }
+
+    /// Whether something that can expire may be here.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed && self.ready.len() + self.unacked.len() > 0
     }
 
     /// Whose consumers there are, each by its session.

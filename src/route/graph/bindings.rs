@@ -13,7 +13,8 @@ use hashbrown::HashTable;
 /// Every binding of the graph.
 #[derive(Debug)]
 pub(super) struct Bindings {
-    records: Slots<Option<Record>>,
+    /// Boxed, since the numbers are held by others and gaps stay: a free slot shall cost little.
+    records: Slots<Option<Box<Record>>>,
     index: HashTable<u32>,
     hash: TextHash,
 }
@@ -102,27 +103,28 @@ impl Bindings {
     }
 
     pub(super) fn get(&self, id: u32) -> Option<&Record> {
-        self.records.get(id)?.as_ref()
+        self.records.get(id)?.as_deref()
     }
 
     /// Puts a binding in that is not there yet. It hangs in no list until it is linked.
     pub(super) fn insert(&mut self, source: ExchangeId, binding: Binding, born: u64) -> u32 {
         let hash = self.hash_of(source, &binding);
         let loose = Link { before: NONE, after: NONE };
-        let id = self.records.insert(Some(Record { source, binding, born, hash, from: loose, to: loose }));
+        let record = Record { source, binding, born, hash, from: loose, to: loose };
+        let id = self.records.insert(Some(Box::new(record)));
         self.index.insert_unique(hash, id, |id| kept_hash(&self.records, *id));
         id
     }
 
     /// Takes a binding out that hangs in no list any more.
-    pub(super) fn remove(&mut self, id: u32) -> Option<Record> {
+    pub(super) fn remove(&mut self, id: u32) -> Option<Box<Record>> {
         let hash = kept_hash(&self.records, id);
         if let Ok(entry) = self.index.find_entry(hash, |known| *known == id) {
             entry.remove();
         }
-        let record = self.records.remove(id)?;
+        let record = self.records.remove(id)??;
         shrink(&mut self.index, |id| kept_hash(&self.records, *id));
-        record
+        Some(record)
     }
 
     /// Hangs a binding at the end of a list.
@@ -162,7 +164,7 @@ impl Bindings {
     }
 
     fn get_mut(&mut self, id: u32) -> Option<&mut Record> {
-        self.records.get_mut(id)?.as_mut()
+        self.records.get_mut(id)?.as_deref_mut()
     }
 
     fn hash_of(&self, source: ExchangeId, binding: &Binding) -> u64 {
@@ -176,6 +178,6 @@ impl Bindings {
     }
 }
 
-fn kept_hash(records: &Slots<Option<Record>>, id: u32) -> u64 {
+fn kept_hash(records: &Slots<Option<Box<Record>>>, id: u32) -> u64 {
     records.get(id).and_then(Option::as_ref).map_or(0, |record| record.hash)
 }

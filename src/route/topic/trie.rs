@@ -112,6 +112,7 @@ impl Trie {
             self.lists.remove(node.hits);
             node.hits = NONE;
             self.prune(path, end);
+            self.compact();
         }
         existed
     }
@@ -192,6 +193,37 @@ impl Trie {
         Some((path, at))
     }
 
+    /// Gives nodes, lists and words new numbers where few are left of many, so that one young pattern does not keep
+    /// the memory of all that were there before it. The removals that led here have paid for it.
+    fn compact(&mut self) {
+        if self.lists.is_sparse() {
+            let moves = self.lists.compact();
+            self.nodes.iter_mut().for_each(|node| node.hits = moves.of(node.hits));
+        }
+        if let Some(moves) = self.words.compact() {
+            self.renumber(|edge| edge.word = moves.of(edge.word));
+        }
+        if self.nodes.is_sparse() {
+            // The root is the first and keeps its number.
+            let moves = self.nodes.compact();
+            for node in self.nodes.iter_mut() {
+                node.star = moves.of(node.star);
+                node.hash = moves.of(node.hash);
+            }
+            self.renumber(|edge| (edge.from, edge.to) = (moves.of(edge.from), moves.of(edge.to)));
+        }
+    }
+
+    /// Changes the numbers in all edges.
+    fn renumber(&mut self, change: impl Fn(&mut Edge)) {
+        let mut edges = HashTable::with_capacity(self.edges.len());
+        for mut edge in self.edges.drain() {
+            change(&mut edge);
+            edges.insert_unique(edge.hash(), edge, Edge::hash);
+        }
+        self.edges = edges;
+    }
+
     /// Takes nodes that hold nothing off the end of a path.
     fn prune(&mut self, mut path: Path, mut end: u32) {
         while let Some((from, exit)) = path.pop() {
@@ -238,7 +270,28 @@ mod tests {
         }
         assert!(trie.is_empty() && trie.words.is_empty() && trie.edges.is_empty());
         assert!(trie.edges.capacity() <= 64);
+        trie.insert("a.*", Hit { born: 99_999, to: Destination::Queue(QueueId(1)) });
+        assert_eq!(trie.node(ROOT).edges, 1);
+        assert!(trie.remove("a.*", 99_999));
         assert_eq!(trie.nodes.insert(Node::EMPTY), 1);
         assert_eq!(trie.lists.insert(Some(Hits::default())), 0);
+    }
+
+    #[test]
+    fn the_youngest_patterns_do_not_keep_the_memory_of_the_old() {
+        let mut trie = Trie::default();
+        let patterns: Vec<String> = (0..20_000).map(|n| format!("w{n}.*.x.#")).collect();
+        for (born, pattern) in (0..).zip(&patterns) {
+            trie.insert(pattern, Hit { born, to: Destination::Queue(QueueId(1)) });
+        }
+        for (born, pattern) in (0..19_900).zip(&patterns) {
+            assert!(trie.remove(pattern, born));
+        }
+        assert!(trie.nodes.iter_mut().count() == 401 && !trie.nodes.is_sparse());
+        assert!(!trie.lists.is_sparse() && trie.edges.len() == 200);
+        for (born, pattern) in (19_900..).zip(&patterns[19_900..]) {
+            assert!(trie.remove(pattern, born));
+        }
+        assert!(trie.is_empty() && trie.words.is_empty() && trie.edges.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 //! A word lives as long as some edge of the trie carries it.
 
 use crate::route::hash::{TextHash, shrink};
-use crate::route::slots::Slots;
+use crate::route::slots::{Moves, Slots};
 use hashbrown::HashTable;
 
 /// The words of one trie.
@@ -62,6 +62,16 @@ impl Words {
         self.texts.remove(number);
         let (texts, hash) = (&self.texts, &self.hash);
         shrink(&mut self.numbers, |number| hash_of(texts, hash, *number));
+    }
+
+    /// Gives words new numbers where few are left of many, and tells them.
+    pub(super) fn compact(&mut self) -> Option<Moves> {
+        if !self.texts.is_sparse() {
+            return None;
+        }
+        let moves = self.texts.compact();
+        self.numbers.iter_mut().for_each(|number| *number = moves.of(*number));
+        Some(moves)
     }
 
     #[cfg(test)]
