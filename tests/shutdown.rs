@@ -1,0 +1,120 @@
+//! Shutting down in order.
+
+use leveret::{Broker, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
+use std::future::IntoFuture;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+fn broker() -> Broker {
+    let broker = Broker::builder().manual_time().build();
+    for queue in ["q", "dead"] {
+        broker.declare_queue(&QueueDeclare::new(queue)).unwrap();
+    }
+    broker
+}
+
+fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn at_once_reports_what_is_left() {
+    let broker = broker();
+    for body in ["1", "2"] {
+        broker.publish("", "q", Message::new(body)).unwrap();
+    }
+    let out = broker.get("q").unwrap().unwrap();
+    let report = broker.shutdown().wait();
+    assert!(!report.drained);
+    assert_eq!((report.left.len(), &*report.left[0].queue), (1, "q"));
+    assert_eq!((report.left[0].ready, report.left[0].unacked), (1, 1));
+    assert!(broker.is_closed());
+    assert_eq!(out.ack(), Settled::Gone);
+    let again = broker.shutdown().drain(Duration::from_secs(1)).wait();
+    assert!(again.left.is_empty());
+}
+
+#[test]
+fn while_it_drains_nothing_new_goes_in_or_out() {
+    let broker = broker();
+    let mut publisher = broker.publisher("").unwrap();
+    publisher.try_send("q", Message::new("1")).unwrap();
+    let mut consumer = broker.consumer("q").prefetch(1).open().unwrap();
+    publisher.try_send("q", Message::new("2")).unwrap();
+    let mut shutdown = broker.shutdown().drain(Duration::from_secs(60)).into_future();
+    assert!(poll(&mut shutdown).is_pending());
+
+    let refused = publisher.try_send("q", Message::new("3")).unwrap_err();
+    assert_eq!(refused.kind(), &PublishErrorKind::Closed);
+    assert_eq!(broker.publish("", "q", Message::new("3")).unwrap_err().kind(), &PublishErrorKind::Closed);
+    assert_eq!(broker.consumer("q").open().unwrap_err(), ConsumeError::Queue(TopologyError::Closed));
+    assert_eq!(broker.get("q").unwrap_err(), TopologyError::Closed);
+
+    let last = consumer.blocking_recv().unwrap();
+    assert_eq!(last.body(), "1");
+    assert!(consumer.blocking_recv().is_none());
+    assert!(poll(&mut shutdown).is_pending());
+    assert_eq!(last.ack(), Settled::Done);
+    let Poll::Ready(report) = poll(&mut shutdown) else { panic!("all is settled") };
+    assert!(report.drained);
+    assert_eq!((report.left[0].ready, report.left[0].unacked), (1, 0));
+    assert!(broker.is_closed());
+}
+
+#[test]
+fn a_settlement_ends_a_blocked_drain() {
+    let broker = broker();
+    broker.publish("", "q", Message::new("1")).unwrap();
+    let out = broker.get("q").unwrap().unwrap();
+    let waiting = broker.clone();
+    let drain = std::thread::spawn(move || waiting.shutdown().drain(Duration::from_secs(60)).wait());
+    while broker.next_deadline().is_none() {
+        std::thread::yield_now();
+    }
+    out.ack();
+    assert!(drain.join().unwrap().drained);
+}
+
+#[test]
+fn the_drain_ends_with_its_time() {
+    let broker = broker();
+    broker.publish("", "q", Message::new("1")).unwrap();
+    let _out = broker.get("q").unwrap().unwrap();
+    let waiting = broker.clone();
+    let drain = std::thread::spawn(move || waiting.shutdown().drain(Duration::from_secs(60)).wait());
+    while broker.next_deadline().is_none() {
+        std::thread::yield_now();
+    }
+    broker.advance(Duration::from_secs(60));
+    let report = drain.join().unwrap();
+    assert!(!report.drained);
+    assert_eq!(report.left[0].unacked, 1);
+}
+
+#[test]
+fn a_dropped_drain_can_be_taken_up_again() {
+    let broker = broker();
+    broker.publish("", "q", Message::new("1")).unwrap();
+    let out = broker.get("q").unwrap().unwrap();
+    let mut shutdown = broker.shutdown().drain(Duration::from_secs(60)).into_future();
+    assert!(poll(&mut shutdown).is_pending());
+    drop(shutdown);
+    assert!(!broker.is_closed());
+    assert_eq!(broker.next_deadline(), None);
+    out.ack();
+    assert!(broker.shutdown().wait().drained);
+}
+
+#[test]
+fn the_last_handle_closes_at_once() {
+    let broker = broker();
+    let mut publisher = broker.publisher("").unwrap();
+    let mut consumer = broker.consumer("q").open().unwrap();
+    let clone = broker.clone();
+    drop(broker);
+    publisher.try_send("q", Message::new("1")).unwrap();
+    drop(clone);
+    assert_eq!(publisher.try_send("q", Message::new("2")).unwrap_err().kind(), &PublishErrorKind::Closed);
+    assert_eq!(consumer.blocking_recv().unwrap().ack(), Settled::Gone);
+    assert!(consumer.blocking_recv().is_none());
+}
