@@ -1,5 +1,7 @@
 //! Back-pressure: senders wait for slow consumers, and memory stays within the bounds.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{Binding, Broker, Limits, Message, PublishErrorKind, QueueDeclare};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

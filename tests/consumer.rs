@@ -1,5 +1,7 @@
 //! Consumers: receiving in every way, ends, and what comes back.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use futures_core::Stream;
 use leveret::{
     Broker, ConsumeError, Consumer, Limits, Message, QueueDeclare, QueueDelete, Settled, TopologyError, TryRecvError,

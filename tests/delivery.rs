@@ -1,5 +1,7 @@
 //! Deliveries: settled once, and never lost.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{Broker, Message, QueueDeclare, QueueDelete, Settled, Value};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

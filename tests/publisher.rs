@@ -1,5 +1,7 @@
 //! Publishers: the confirm, the message given back, and routes that are never stale.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{
     Binding, Broker, ExchangeDeclare, ExchangeDelete, Limits, Message, PublishErrorKind, Publisher, QueueDeclare,
     QueueDelete, Value,

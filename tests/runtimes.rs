@@ -3,6 +3,8 @@
 //! Two publishers send into a short queue that refuses when it is full, so that they must wait; two workers acknowledge
 //! every message at its second delivery; then the broker is shut down, which ends the workers.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{Broker, Consumer, Delivery, Message, Publisher, QueueDeclare};
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What may be sent to and shared between threads: a table that the compiler checks.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{
     Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Delivery, Iter, Message, Peeked,
     PublishError, PublishErrorKind, Publisher, QueueHandle, QueueStats, Routed, Settled, Shutdown, ShutdownFuture,

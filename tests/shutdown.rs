@@ -1,5 +1,7 @@
 //! Shutting down in order.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{Broker, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
 use std::future::IntoFuture;
 use std::task::{Context, Poll, Waker};
@@ -117,4 +119,14 @@ fn the_last_handle_closes_at_once() {
     assert_eq!(publisher.try_send("q", Message::new("2")).unwrap_err().kind(), &PublishErrorKind::Closed);
     assert_eq!(consumer.blocking_recv().unwrap().ack(), Settled::Gone);
     assert!(consumer.blocking_recv().is_none());
+}
+
+#[test]
+fn the_timer_wakes_a_drain_that_is_a_task() {
+    let broker = Broker::new();
+    broker.declare_queue(&QueueDeclare::new("q")).unwrap();
+    broker.publish("", "q", Message::new("1")).unwrap();
+    let _out = broker.get("q").unwrap().unwrap();
+    let report = smol::block_on(broker.shutdown().drain(Duration::from_millis(1)).into_future());
+    assert!(!report.drained);
 }

@@ -1,5 +1,7 @@
 //! Statistics answer where a message went.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+
 use leveret::{Broker, Message, QueueDeclare, Topology};
 use std::time::Duration;
 
