@@ -149,7 +149,8 @@ impl From<&crate::base::Limits> for QueueLimits {
             ready_bytes: limits.ready_bytes,
             unacked_messages: u32::try_from(limits.unacked_messages).unwrap_or(u32::MAX).max(1),
             consumers: limits.consumers_per_queue,
-            dead_letter_retry_millis: limits.dead_letter_retry_millis,
+            // Never at once, or time would not go on.
+            dead_letter_retry_millis: limits.dead_letter_retry_millis.max(1),
         }
     }
 }

@@ -70,6 +70,17 @@ impl QueueState {
         }
     }
 
+    /// A dead letter comes in. One that its queue keeps until it arrives (`is_kept`) may be refused as any message is; a
+    /// quorum queue takes every other.
+    pub fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, is_kept: bool, fx: &mut Effects) -> Offered {
+        self.had_expiration |= envelope.expiration_millis().is_some();
+        match &mut self.kind {
+            Kind::Classic(queue) => queue.offer(now, envelope, fx),
+            Kind::Quorum(queue) if is_kept => queue.offer(now, None, envelope, fx),
+            Kind::Quorum(queue) => queue.offer_letter(now, envelope, fx),
+        }
+    }
+
     /// Takes the head for `basic.get`, and says how many are left; `None` where nothing is ready.
     pub fn take(
         &mut self,

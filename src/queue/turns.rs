@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 /// Consumers waiting for their turn, by priority.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
-    /// From the highest priority down; no class is empty.
+    /// From the highest priority down. A class may be empty: it is kept for whoever comes back to it, so that a lone
+    /// consumer costs no allocation at each message, and goes when another class is made.
     classes: Vec<(i64, VecDeque<ConsumerId>)>,
 }
 
@@ -16,29 +17,19 @@ impl Turns {
         self.class(priority).push_back(consumer);
     }
 
-    /// Puts a consumer at the beginning of its priority: back to where it was taken from.
-    pub(crate) fn unpop(&mut self, priority: i64, consumer: ConsumerId) {
-        self.class(priority).push_front(consumer);
-    }
-
     /// Whoever is next, without taking it.
     pub(crate) fn first(&self) -> Option<ConsumerId> {
-        self.classes.first()?.1.front().copied()
+        self.classes.iter().find_map(|(_, class)| class.front().copied())
     }
 
     /// Takes whoever is next.
     pub(crate) fn pop(&mut self) -> Option<ConsumerId> {
-        let (_, class) = self.classes.first_mut()?;
-        let consumer = class.pop_front();
-        if class.is_empty() {
-            self.classes.remove(0);
-        }
-        consumer
+        self.classes.iter_mut().find_map(|(_, class)| class.pop_front())
     }
 
     /// Serves whoever is next and puts it at the end of its priority, in one step.
     pub(crate) fn rotate(&mut self) {
-        if let Some((_, class)) = self.classes.first_mut() {
+        if let Some((_, class)) = self.classes.iter_mut().find(|(_, class)| !class.is_empty()) {
             class.rotate_left(1);
         }
     }
@@ -48,7 +39,6 @@ impl Turns {
         for (_, class) in &mut self.classes {
             class.retain(|waiting| *waiting != consumer);
         }
-        self.classes.retain(|(_, class)| !class.is_empty());
     }
 
     /// Whoever waits, in order.
@@ -57,8 +47,10 @@ impl Turns {
     }
 
     fn class(&mut self, priority: i64) -> &mut VecDeque<ConsumerId> {
-        let at = self.classes.partition_point(|(known, _)| *known > priority);
+        let mut at = self.classes.partition_point(|(known, _)| *known > priority);
         if self.classes.get(at).is_none_or(|(known, _)| *known != priority) {
+            self.classes.retain(|(_, class)| !class.is_empty());
+            at = self.classes.partition_point(|(known, _)| *known > priority);
             self.classes.insert(at, (priority, VecDeque::new()));
         }
         // The class was found or has just been put there; the last one is only for the compiler.

@@ -11,16 +11,19 @@
 use crate::base::{Name, SessionId};
 use crate::queue::effect::{ConsumerId, ConsumerSpec};
 use crate::queue::turns::Turns;
+use hashbrown::HashMap;
 
-/// The consumers of a queue.
+/// The consumers of a queue. Invariants: a place is free or taken; whoever has one stands in turn or among the blocked
+/// of its session, once.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
     places: Vec<Option<Consumer>>,
-    count: usize,
+    /// Places that nobody has.
+    free: Vec<u32>,
     next_serial: u64,
     turns: Turns,
     /// Sessions that have consumers here.
-    peers: Vec<Peer>,
+    peers: HashMap<SessionId, Peer>,
     exclusive: Option<ConsumerId>,
     single_active: bool,
     active: Option<ConsumerId>,
@@ -50,9 +53,8 @@ struct Departed {
 }
 
 /// A session with consumers here.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Peer {
-    session: SessionId,
     consumers: usize,
     /// The channel-wide limit was reached when this queue last asked; nothing is tried until it is resumed.
     suspended: bool,
@@ -68,40 +70,35 @@ impl Consumers {
 
     /// How many.
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.places.len() - self.free.len()
     }
 
     /// Whether one more may come in, by the rules of exclusive consumers (AMQP 0-9-1, `basic.consume.exclusive`).
     pub(crate) fn admits(&self, exclusive: bool) -> bool {
-        self.exclusive.is_none() && !(exclusive && (self.count > 0 || self.single_active))
+        self.exclusive.is_none() && !(exclusive && (self.len() > 0 || self.single_active))
     }
 
     /// Lets a consumer in. `unlimited` is how many deliveries one without prefetch may have out.
     pub(crate) fn insert(&mut self, spec: ConsumerSpec, unlimited: u32) -> ConsumerId {
-        let free = self.places.iter().position(Option::is_none).unwrap_or(self.places.len());
-        let id = ConsumerId { slot: u32::try_from(free).unwrap_or(u32::MAX), serial: self.next_serial };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+        });
+        let id = ConsumerId { slot, serial: self.next_serial };
         self.next_serial += 1;
         let room = match (spec.no_ack, spec.prefetch) {
             (true, _) => None,
             (false, 0) => Some(unlimited),
             (false, prefetch) => Some(prefetch),
         };
-        match self.peers.iter_mut().find(|peer| peer.session == spec.session) {
-            Some(peer) => peer.consumers += 1,
-            None => {
-                self.peers.push(Peer { session: spec.session, consumers: 1, suspended: false, blocked: Vec::new() })
-            }
-        }
+        self.peers.entry(spec.session).or_default().consumers += 1;
         self.turns.push(spec.priority, id);
         if spec.exclusive {
             self.exclusive = Some(id);
         }
-        let consumer = Some(Consumer { id, spec, room, out: 0 });
-        match self.places.get_mut(free) {
-            Some(place) => *place = consumer,
-            None => self.places.push(consumer),
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            *place = Some(Consumer { id, spec, room, out: 0 });
         }
-        self.count += 1;
         self.elect();
         id
     }
@@ -113,13 +110,15 @@ impl Consumers {
             return false;
         };
         let Some(consumer) = place.take() else { return false };
-        self.count -= 1;
+        self.free.push(id.slot);
         self.turns.remove(id);
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == consumer.spec.session) {
+        if let Some(peer) = self.peers.get_mut(&consumer.spec.session) {
             peer.blocked.retain(|(_, blocked)| *blocked != id);
             peer.consumers -= 1;
+            if peer.consumers == 0 {
+                self.peers.remove(&consumer.spec.session);
+            }
         }
-        self.peers.retain(|peer| peer.consumers > 0);
         if consumer.out > 0 {
             let ConsumerSpec { session, tag, .. } = consumer.spec;
             self.departed.push(Departed { id, session, tag, out: consumer.out });
@@ -188,24 +187,21 @@ impl Consumers {
 
     /// Brings back to the turns whoever of the session has room of its own.
     pub(crate) fn unblock(&mut self, session: SessionId) {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) else { return };
-        let blocked = std::mem::take(&mut peer.blocked);
-        let mut still = Vec::new();
-        for (priority, id) in blocked {
-            if self.get(id).is_some_and(Consumer::is_full) {
-                still.push((priority, id));
-            } else {
-                self.turns.push(priority, id);
+        let Self { peers, places, turns, .. } = self;
+        let Some(peer) = peers.get_mut(&session) else { return };
+        peer.blocked.retain(|(priority, id)| {
+            let place = places.get(id.slot as usize).and_then(Option::as_ref);
+            let stays = place.is_some_and(|consumer| consumer.id == *id && consumer.is_full());
+            if !stays {
+                turns.push(*priority, *id);
             }
-        }
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) {
-            peer.blocked = still;
-        }
+            stays
+        });
     }
 
     /// The session's shared credit has room again.
     pub(crate) fn resume(&mut self, session: SessionId) {
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) {
+        if let Some(peer) = self.peers.get_mut(&session) {
             peer.suspended = false;
         }
         self.unblock(session);
@@ -215,7 +211,7 @@ impl Consumers {
     fn take(&mut self, id: ConsumerId) -> Option<Served> {
         let places = &mut self.places;
         let consumer = places.get_mut(id.slot as usize)?.as_mut().filter(|consumer| consumer.id == id)?;
-        let peer = self.peers.iter_mut().find(|peer| peer.session == consumer.spec.session)?;
+        let peer = self.peers.get_mut(&consumer.spec.session)?;
         let spec = &consumer.spec;
         if peer.suspended || spec.credit.is_window_full() || consumer.is_full() {
             return None;
@@ -234,7 +230,7 @@ impl Consumers {
 
     fn block(&mut self, id: ConsumerId) {
         let Some((session, priority)) = self.get(id).map(|c| (c.spec.session, c.spec.priority)) else { return };
-        if let Some(peer) = self.peers.iter_mut().find(|peer| peer.session == session) {
+        if let Some(peer) = self.peers.get_mut(&session) {
             let at = peer.blocked.partition_point(|(known, _)| *known >= priority);
             peer.blocked.insert(at, (priority, id));
         }
@@ -269,7 +265,7 @@ impl Consumers {
             if consumer.out as usize != out(id) {
                 return Err(format!("consumer {id:?} counts {} out, has {}", consumer.out, out(id)));
             }
-            let blocked = self.peers.iter().flat_map(|peer| &peer.blocked).filter(|(_, b)| *b == id).count();
+            let blocked = self.peers.values().flat_map(|peer| &peer.blocked).filter(|(_, b)| *b == id).count();
             let turns = self.turns.iter().filter(|t| *t == id).count();
             if blocked + turns != 1 {
                 return Err(format!("consumer {id:?} stands {turns} times in turn and {blocked} times blocked"));
@@ -278,7 +274,7 @@ impl Consumers {
         if waiting && !self.single_active && self.turns.first().is_some() {
             return Err("a message waits while a consumer stands in turn".to_owned());
         }
-        if self.single_active && self.count > 0 && self.active.is_none() {
+        if self.single_active && self.len() > 0 && self.active.is_none() {
             return Err("there are consumers, and none is active".to_owned());
         }
         Ok(())

@@ -19,6 +19,7 @@ use crate::base::{Moment, SessionId};
 use crate::message::{Envelope, Reason};
 use consumers::{Consumers, Served};
 use ready::Ready;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A classic queue. Invariants (asserted by `check`): what came in is ready, out, or gone and counted; no consumer is
@@ -102,7 +103,7 @@ impl ClassicQueue {
 
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
         self.expire(now, fx);
-        let mut opened: Vec<SessionId> = Vec::new();
+        let mut opened: SmallVec<[SessionId; 1]> = SmallVec::new();
         let mut rejected = Vec::new();
         for reference in refs {
             let Some(out) = self.unacked.take(*reference) else { continue };
@@ -138,6 +139,7 @@ impl ClassicQueue {
         spec: ConsumerSpec,
         fx: &mut Effects,
     ) -> Result<ConsumerId, AttachError> {
+        self.expire(now, fx);
         if !self.consumers.admits(spec.exclusive) {
             return Err(AttachError::ExclusiveUse);
         }
@@ -151,9 +153,12 @@ impl ClassicQueue {
     }
 
     pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+        self.expire(now, fx);
         let was_here = self.consumers.remove(consumer);
-        self.used = now;
-        self.pump(now, fx);
+        if was_here {
+            self.used = now;
+            self.pump(now, fx);
+        }
         was_here
     }
 
@@ -165,6 +170,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        self.expire(now, fx);
         for consumer in self.consumers.of_session(session) {
             self.consumers.remove(consumer);
             self.used = now;
@@ -207,6 +213,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+        self.expire(now, fx);
         // Levels of priority and the single active consumer are set once, by arguments; a policy cannot change them.
         let (max_priority, single_active) = (self.settings.max_priority, self.settings.single_active);
         self.settings = Settings { max_priority, single_active, ..settings };
@@ -243,7 +250,8 @@ impl ClassicQueue {
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let rejects = self.settings.overflow != Overflow::DropHead;
         let over = over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes);
-        !(rejects && over) && !self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
+        let full = self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes);
+        !full && !(rejects && over)
     }
 
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {

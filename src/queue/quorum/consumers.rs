@@ -15,7 +15,8 @@ use crate::queue::turns::Turns;
 /// What RabbitMQ lets a consumer without prefetch have out.
 const UNLIMITED: u32 = 2_000;
 
-/// The consumers of a queue, in the order in which they came.
+/// The consumers of a queue. Invariants: the list is in the order in which they came, and so of their serials; whoever
+/// is `queued` stands in turn once.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
     list: Vec<Consumer>,
@@ -120,7 +121,7 @@ impl Consumers {
     /// Forgets a consumer at once, whatever it has out.
     pub(crate) fn forget(&mut self, id: ConsumerId) {
         self.turns.remove(id);
-        if let Some(at) = self.list.iter().position(|consumer| consumer.id == id) {
+        if let Some(at) = self.position(id) {
             self.list.remove(at);
             self.free.push(id.slot);
         }
@@ -160,12 +161,13 @@ impl Consumers {
     }
 
     /// Counts `count` deliveries as settled and gives the credit back. `activates` says whether a settlement of this
-    /// kind lets a waiting consumer become active.
-    pub(crate) fn settled(&mut self, id: ConsumerId, count: u32, activates: bool) {
-        let Some(consumer) = self.get_mut(id) else { return };
+    /// kind lets a waiting consumer become active. True where the consumer was cancelled and has now gone.
+    pub(crate) fn settled(&mut self, id: ConsumerId, count: u32, activates: bool) -> bool {
+        let Some(consumer) = self.get_mut(id) else { return false };
         consumer.out = consumer.out.saturating_sub(count);
+        let has_gone = consumer.state == State::Cancelled && consumer.out == 0;
         match consumer.state {
-            State::Cancelled if consumer.out == 0 => self.forget(id),
+            State::Cancelled if has_gone => self.forget(id),
             State::Cancelled => {}
             State::Up | State::Fading | State::Waiting => {
                 consumer.credit = consumer.credit.saturating_add(count).min(consumer.prefetch);
@@ -178,6 +180,7 @@ impl Consumers {
         if activates {
             self.activate();
         }
+        has_gone
     }
 
     /// The session's shared credit has room again.
@@ -228,8 +231,14 @@ impl Consumers {
         self.enqueue(next);
     }
 
+    /// Its place in the list, which is in the order of serials.
+    fn position(&self, id: ConsumerId) -> Option<usize> {
+        self.list.binary_search_by_key(&id.serial, |consumer| consumer.id.serial).ok()
+    }
+
     fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
-        self.list.iter_mut().find(|consumer| consumer.id == id)
+        let at = self.position(id)?;
+        self.list.get_mut(at)
     }
 
     /// What is wrong, if anything is.
@@ -239,16 +248,17 @@ impl Consumers {
             if consumer.out as usize != out(id) {
                 return Err(format!("consumer {id:?} counts {} out, has {}", consumer.out, out(id)));
             }
-            if consumer.out + consumer.credit > consumer.prefetch.max(consumer.out) {
+            // With what is out it may be more: one that came to life with a smaller prefetch gets credit for old ones.
+            if consumer.credit > consumer.prefetch {
                 return Err(format!("consumer {id:?} has more credit than its prefetch"));
             }
             let turns = self.turns.iter().filter(|turn| *turn == id).count();
             if turns != usize::from(consumer.queued) {
                 return Err(format!("consumer {id:?} stands {turns} times in turn"));
             }
-            let ready = consumer.state == State::Up && consumer.credit > 0 && !consumer.spec.credit.is_window_full();
-            if waiting && ready {
-                return Err(format!("a message waits while consumer {id:?} has credit"));
+            // One whose window was full is not in turn; it comes back when it is resumed.
+            if waiting && consumer.queued {
+                return Err(format!("a message waits while consumer {id:?} stands in turn"));
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 //! publishers (`publishers.rs`), and in that it can keep a dead letter until somebody has taken it.
 
 mod consumers;
+mod dying;
 mod publishers;
 mod ready;
 
@@ -13,14 +14,16 @@ use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
     over_length,
 };
-use super::entry::{Entry, Out, Unacked};
+use super::entry::{Entry, Unacked};
 use super::spec::{Overflow, Settings, Strategy};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
 use crate::message::{Envelope, Reason};
 use consumers::{Consumers, Served};
+use dying::Dying;
 use publishers::Publishers;
 use ready::Ready;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A quorum queue. Invariants (asserted by `check`): what came in is ready, out, dying, or gone and counted; no
@@ -35,22 +38,12 @@ pub(crate) struct QuorumQueue {
     got: usize,
     consumers: Consumers,
     publishers: Publishers,
-    dying: Vec<Dying>,
-    next_burial: u64,
+    dying: Dying,
     totals: Totals,
     next_seq: u64,
     used: Moment,
     /// Whether something that can expire came in since the queue was last empty.
     timed: bool,
-}
-
-/// A dead letter that is kept until somebody has taken it.
-#[derive(Debug)]
-struct Dying {
-    burial: u64,
-    envelope: Arc<Envelope>,
-    reason: Reason,
-    retry: Moment,
 }
 
 impl QuorumQueue {
@@ -64,8 +57,7 @@ impl QuorumQueue {
             got: 0,
             consumers,
             publishers: Publishers::new(),
-            dying: Vec::new(),
-            next_burial: 0,
+            dying: Dying::default(),
             totals: Totals::default(),
             next_seq: 0,
             used: now,
@@ -80,12 +72,23 @@ impl QuorumQueue {
         envelope: Arc<Envelope>,
         fx: &mut Effects,
     ) -> Offered {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         let over = self.is_over();
         if self.settings.overflow == Overflow::RejectPublish && self.publishers.refuses(publisher, over) {
             self.totals.refused += 1;
             return Offered::Refused;
         }
+        self.enqueue(now, envelope, fx)
+    }
+
+    /// A dead letter comes in that its queue does not keep. RabbitMQ refuses publishers at their channels, and this one
+    /// has none.
+    pub(crate) fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
+        self.catch_up(now, fx);
+        self.enqueue(now, envelope, fx)
+    }
+
+    fn enqueue(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
         if self.limits.is_full(self.ready.len(), self.ready.bytes(), envelope.body().len() as u64) {
             self.totals.full += 1;
             return Offered::Full;
@@ -107,10 +110,7 @@ impl QuorumQueue {
         no_ack: bool,
         fx: &mut Effects,
     ) -> Option<(Handout, usize)> {
-        let before = fx.len();
-        self.expire(now, fx);
-        // RabbitMQ 4.0 dead-letters what a get finds expired with the last first.
-        fx.get_mut(before..).unwrap_or_default().reverse();
+        self.catch_up(now, fx);
         self.used = now;
         let entry = self.ready.pop()?;
         self.count_delivery(&entry);
@@ -121,34 +121,63 @@ impl QuorumQueue {
             self.got += 1;
             handout.reference = Some(self.unacked.put(entry, session, None));
         }
-        // What expires now that its turn has come is still among what is left.
-        let left = self.ready.len();
-        self.expire(now, fx);
-        self.keep_length(now, fx);
-        Some((handout, left))
+        self.checkout(now, fx);
+        Some((handout, self.ready.len()))
     }
 
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
-        let outs: Vec<Out> = refs.iter().filter_map(|reference| self.unacked.take(*reference)).collect();
-        let mut credits: Vec<(ConsumerId, u32)> = Vec::new();
-        for out in outs {
-            match out.consumer {
-                None => self.got -= 1,
-                Some(id) => match credits.iter_mut().find(|(known, _)| *known == id) {
-                    Some((_, count)) => *count += 1,
-                    None => credits.push((id, 1)),
-                },
+        self.catch_up(now, fx);
+        if settlement == Settlement::Requeue && self.settings.delivery_limit.is_none() {
+            return self.requeue_last(now, refs, fx);
+        }
+        let mut credits: SmallVec<[(Option<ConsumerId>, u32); 1]> = SmallVec::new();
+        for reference in refs {
+            let Some(out) = self.unacked.take(*reference) else { continue };
+            match credits.iter_mut().find(|(known, _)| *known == out.consumer) {
+                Some((_, count)) => *count += 1,
+                None => credits.push((out.consumer, 1)),
             }
             match settlement {
                 Settlement::Ack => self.totals.acknowledged += 1,
-                Settlement::Requeue => self.put_back(now, out.entry, fx),
+                Settlement::Requeue => self.return_entry(now, out.entry, fx),
                 Settlement::Reject => self.die(now, out.entry, Reason::Rejected, fx),
             }
         }
-        for (id, count) in credits {
-            self.consumers.settled(id, count, settlement != Settlement::Requeue);
+        for (consumer, count) in credits {
+            self.credit(now, consumer, count, settlement != Settlement::Requeue);
         }
         self.checkout(now, fx);
+    }
+
+    /// Without a delivery limit RabbitMQ puts each returned message to the end, as a command of its own: the next one
+    /// comes back only after everybody was served and the length was looked at.
+    fn requeue_last(&mut self, now: Moment, refs: &[DeliveryRef], fx: &mut Effects) {
+        for reference in refs {
+            // What was handed out in between has another reference and is not meant.
+            let Some(mut out) = self.unacked.take(*reference) else { continue };
+            self.totals.requeued += 1;
+            out.entry.returns = out.entry.returns.saturating_add(1);
+            out.entry.seq = self.next_seq;
+            self.next_seq += 1;
+            self.ready.put_last(out.entry);
+            self.credit(now, out.consumer, 1, false);
+            self.checkout(now, fx);
+        }
+    }
+
+    /// Gives credit back for what was settled. Whoever has nothing more to do goes, which renews the queue.
+    fn credit(&mut self, now: Moment, consumer: Option<ConsumerId>, count: u32, activates: bool) {
+        let has_gone = match consumer {
+            Some(id) => self.consumers.settled(id, count, activates),
+            None => {
+                self.got = self.got.saturating_sub(count as usize);
+                true
+            }
+        };
+        if has_gone {
+            // Where the queue has no clock to look at, `now` is the beginning of time.
+            self.used = self.used.max(now);
+        }
     }
 
     pub(crate) fn attach(
@@ -157,6 +186,7 @@ impl QuorumQueue {
         spec: ConsumerSpec,
         fx: &mut Effects,
     ) -> Result<ConsumerId, AttachError> {
+        self.catch_up(now, fx);
         if self.consumers.len() >= self.limits.consumers {
             return Err(AttachError::TooMany);
         }
@@ -166,9 +196,12 @@ impl QuorumQueue {
     }
 
     pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+        self.catch_up(now, fx);
         let was_here = self.consumers.cancel(consumer);
-        self.used = now;
-        self.checkout(now, fx);
+        if was_here {
+            self.used = now;
+            self.checkout(now, fx);
+        }
         was_here
     }
 
@@ -180,13 +213,16 @@ impl QuorumQueue {
     }
 
     pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        self.catch_up(now, fx);
         let outs = self.unacked.of_session(session);
         let consumers = self.consumers.of_session(session);
         let in_order = consumers.iter().map(|id| Some(*id)).chain([None]);
         for consumer in in_order {
             for (reference, _) in outs.iter().filter(|(_, by)| *by == consumer) {
                 let Some(out) = self.unacked.take(*reference) else { continue };
-                self.got -= usize::from(consumer.is_none());
+                if consumer.is_none() {
+                    self.credit(now, None, 1, false);
+                }
                 self.return_entry(now, out.entry, fx);
             }
         }
@@ -200,12 +236,13 @@ impl QuorumQueue {
     }
 
     pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        self.catch_up(now, fx);
         self.consumers.resume(session);
         self.checkout(now, fx);
     }
 
     pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         let purged = self.ready.clear();
         self.totals.purged += purged as u64;
         self.keep_length(now, fx);
@@ -215,10 +252,8 @@ impl QuorumQueue {
     pub(crate) fn advance(&mut self, now: Moment, fx: &mut Effects) {
         self.checkout(now, fx);
         let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-        for dying in self.dying.iter_mut().filter(|dying| dying.retry <= now) {
-            dying.retry = retry;
-            let (envelope, burial) = (Arc::clone(&dying.envelope), Some(dying.burial));
-            fx.push(Effect::Die { envelope, reason: dying.reason, burial });
+        for (burial, envelope, reason) in self.dying.due(now, retry) {
+            fx.push(Effect::Die { envelope, reason, burial: Some(burial) });
         }
         if self.unused_until().is_some_and(|end| end <= now) {
             fx.push(Effect::Expired);
@@ -227,18 +262,23 @@ impl QuorumQueue {
 
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let head = self.ready.head().map(|entry| entry.expires).filter(|expires| *expires != Moment::MAX);
-        let retry = self.dying.iter().map(|dying| dying.retry).min();
-        [head, retry, self.unused_until()].into_iter().flatten().min()
+        [head, self.dying.next_retry(), self.unused_until()].into_iter().flatten().min()
     }
 
     /// Somebody has taken this dead letter.
     pub(crate) fn bury(&mut self, now: Moment, burial: u64, fx: &mut Effects) {
-        self.dying.retain(|dying| dying.burial != burial);
-        self.keep_length(now, fx);
+        self.catch_up(now, fx);
+        self.dying.bury(burial);
+        self.checkout(now, fx);
     }
 
     pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+        self.catch_up(now, fx);
         self.settings = Settings { single_active: self.settings.single_active, ..settings };
+        if !self.keeps_letters() {
+            // As RabbitMQ: what was promised under the old strategy is forgotten with it.
+            self.dying.clear();
+        }
         self.checkout(now, fx);
     }
 
@@ -284,7 +324,8 @@ impl QuorumQueue {
     /// Serves consumers while there are messages and credit, then looks at the length. The channel sees what one
     /// command hands out consumer by consumer.
     fn checkout(&mut self, now: Moment, fx: &mut Effects) {
-        let mut handouts: Vec<(u64, Handout)> = Vec::new();
+        // Mostly one message goes out, or none.
+        let mut handouts: SmallVec<[(u64, Handout); 1]> = SmallVec::new();
         loop {
             self.expire(now, fx);
             if self.ready.is_empty() {
@@ -308,17 +349,6 @@ impl QuorumQueue {
             handout.reference = Some(self.unacked.put(entry, served.session, Some(served.id)));
         }
         handout
-    }
-
-    /// Gives back what a client returned. Without a delivery limit RabbitMQ puts it at the end, serving in between.
-    fn put_back(&mut self, now: Moment, mut entry: Entry, fx: &mut Effects) {
-        if self.settings.delivery_limit.is_some() {
-            return self.return_entry(now, entry, fx);
-        }
-        self.totals.requeued += 1;
-        entry.returns = entry.returns.saturating_add(1);
-        self.ready.put_last(entry);
-        self.checkout(now, fx);
     }
 
     /// Counts a return; over the limit it is the last.
@@ -352,7 +382,15 @@ impl QuorumQueue {
     }
 
     fn held_bytes(&self) -> u64 {
-        self.ready.bytes() + self.dying.iter().map(|dying| dying.envelope.body().len() as u64).sum::<u64>()
+        self.ready.bytes() + self.dying.bytes()
+    }
+
+    /// What the expiry timer would have done until now, as a command of its own. Every verb begins with it, so what is
+    /// overdue is never seen.
+    fn catch_up(&mut self, now: Moment, fx: &mut Effects) {
+        if self.ready.head().is_some_and(|head| head.is_expired(now)) {
+            self.checkout(now, fx);
+        }
     }
 
     fn expire(&mut self, now: Moment, fx: &mut Effects) {
@@ -364,17 +402,18 @@ impl QuorumQueue {
 
     fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut Effects) {
         self.totals.died(reason);
-        let kept = self.settings.strategy == Strategy::AtLeastOnce
-            && self.settings.overflow == Overflow::RejectPublish
-            && self.settings.dead_letter.is_some();
-        let burial = kept.then(|| {
-            let burial = self.next_burial;
-            self.next_burial += 1;
+        let burial = self.keeps_letters().then(|| {
             let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-            self.dying.push(Dying { burial, envelope: Arc::clone(&entry.envelope), reason, retry });
-            burial
+            self.dying.keep(Arc::clone(&entry.envelope), reason, retry)
         });
         fx.push(Effect::Die { envelope: entry.envelope, reason, burial });
+    }
+
+    /// Whether dead letters are kept until somebody has taken them.
+    fn keeps_letters(&self) -> bool {
+        self.settings.strategy == Strategy::AtLeastOnce
+            && self.settings.overflow == Overflow::RejectPublish
+            && self.settings.dead_letter.is_some()
     }
 
     fn count_delivery(&mut self, entry: &Entry) {
@@ -400,6 +439,7 @@ impl QuorumQueue {
 
     pub(crate) fn check(&self) -> Result<(), String> {
         self.ready.check()?;
+        self.dying.check()?;
         let out = |id| self.unacked.iter().filter(|(_, out)| out.consumer == Some(id)).count();
         self.consumers.check(out, !self.ready.is_empty())?;
         let held = (self.ready.len() + self.unacked.len()) as u64;

@@ -6,35 +6,35 @@
 
 use crate::base::SessionId;
 use crate::queue::spec::Settings;
+use hashbrown::HashMap;
 
-/// The publishers that a queue knows, and whether each is refused.
+/// The publishers that a queue knows, and whether each is refused. Invariant: `refused` counts those that are.
 #[derive(Debug)]
 pub(crate) struct Publishers {
-    known: Vec<(SessionId, bool)>,
+    known: HashMap<SessionId, bool>,
+    refused: usize,
     below: bool,
 }
 
 impl Publishers {
     /// None known.
     pub(crate) fn new() -> Self {
-        Self { known: Vec::new(), below: true }
+        Self { known: HashMap::new(), refused: 0, below: true }
     }
 
     /// Whether a publish is refused. One without a session (not through a channel) asks each time.
     pub(crate) fn refuses(&mut self, session: Option<SessionId>, over: bool) -> bool {
         let Some(session) = session else { return over };
-        match self.known.iter().find(|(known, _)| *known == session) {
-            Some((_, blocked)) => *blocked,
-            None => {
-                self.known.push((session, over));
-                over
-            }
-        }
+        let refused = &mut self.refused;
+        *self.known.entry(session).or_insert_with(|| {
+            *refused += usize::from(over);
+            over
+        })
     }
 
     /// Forgets a session.
     pub(crate) fn forget(&mut self, session: SessionId) {
-        self.known.retain(|(known, _)| *known != session);
+        self.refused -= usize::from(self.known.remove(&session) == Some(true));
     }
 
     /// Looks at the length after a command: over closes all, coming down to four fifths opens all.
@@ -42,11 +42,20 @@ impl Publishers {
         let within = |max: Option<u64>, is: u64| max.is_none_or(|max| is <= four_fifths(max));
         let below = within(settings.max_length, ready as u64) && within(settings.max_length_bytes, bytes);
         if over {
-            self.known.iter_mut().for_each(|(_, blocked)| *blocked = true);
+            self.set_all(true);
         } else if below && !self.below {
-            self.known.iter_mut().for_each(|(_, blocked)| *blocked = false);
+            self.set_all(false);
         }
         self.below = below;
+    }
+
+    /// Closes or opens all, unless they are. This is asked after every command.
+    fn set_all(&mut self, refused: bool) {
+        let count = if refused { self.known.len() } else { 0 };
+        if self.refused != count {
+            self.refused = count;
+            self.known.values_mut().for_each(|known| *known = refused);
+        }
     }
 }
 

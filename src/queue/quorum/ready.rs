@@ -84,6 +84,9 @@ impl Ready {
             self.taken = if self.taken == 2 { 0 } else { self.taken + 1 };
         }
         self.bytes -= entry.bytes();
+        if self.is_empty() {
+            self.release();
+        }
         Some(entry)
     }
 
@@ -97,6 +100,15 @@ impl Ready {
         let count = self.len();
         *self = Self::default();
         count
+    }
+
+    /// Gives memory back that a past backlog needed.
+    fn release(&mut self) {
+        for level in [&mut self.returned, &mut self.high, &mut self.normal] {
+            if level.capacity() > 1_024 {
+                *level = VecDeque::with_capacity(64);
+            }
+        }
     }
 
     fn next(&self) -> Option<Next> {

@@ -1,0 +1,102 @@
+//! Dead letters that a queue keeps until somebody has taken them (RabbitMQ: "at-least-once dead lettering").
+//!
+//! They count towards the queue's length. One that nobody took is tried again after a time, in the order of death.
+
+use crate::base::Moment;
+use crate::message::{Envelope, Reason};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Letters kept, by the number under which each is buried. Invariants: `retries` has each letter once, under its
+/// moment; `bytes` is the sum over the bodies.
+#[derive(Debug, Default)]
+pub(crate) struct Dying {
+    letters: BTreeMap<u64, Letter>,
+    /// When each is tried again, the earliest first.
+    retries: BTreeSet<(Moment, u64)>,
+    bytes: u64,
+    next: u64,
+}
+
+/// One letter.
+#[derive(Debug)]
+struct Letter {
+    envelope: Arc<Envelope>,
+    reason: Reason,
+    retry: Moment,
+}
+
+impl Dying {
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// Bytes of their bodies.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When the next is tried again.
+    pub(crate) fn next_retry(&self) -> Option<Moment> {
+        self.retries.first().map(|(retry, _)| *retry)
+    }
+
+    /// Keeps a letter, to be tried again at `retry`. Returns its number.
+    pub(crate) fn keep(&mut self, envelope: Arc<Envelope>, reason: Reason, retry: Moment) -> u64 {
+        let burial = self.next;
+        self.next += 1;
+        self.bytes += envelope.body().len() as u64;
+        self.retries.insert((retry, burial));
+        self.letters.insert(burial, Letter { envelope, reason, retry });
+        burial
+    }
+
+    /// Somebody has it.
+    pub(crate) fn bury(&mut self, burial: u64) {
+        if let Some(letter) = self.letters.remove(&burial) {
+            self.retries.remove(&(letter.retry, burial));
+            self.bytes -= letter.envelope.body().len() as u64;
+        }
+    }
+
+    /// Whatever is to be tried again now, in the order of death; after that it waits until `retry`.
+    pub(crate) fn due(&mut self, now: Moment, retry: Moment) -> Vec<(u64, Arc<Envelope>, Reason)> {
+        let mut due = Vec::new();
+        while let Some((moment, burial)) = self.retries.first().copied().filter(|(moment, _)| *moment <= now) {
+            self.retries.remove(&(moment, burial));
+            due.push(burial);
+        }
+        due.sort_unstable();
+        let mut letters = Vec::with_capacity(due.len());
+        for burial in due {
+            if let Some(letter) = self.letters.get_mut(&burial) {
+                letter.retry = retry;
+                self.retries.insert((retry, burial));
+                letters.push((burial, Arc::clone(&letter.envelope), letter.reason));
+            }
+        }
+        letters
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.letters.clear();
+        self.retries.clear();
+        self.bytes = 0;
+    }
+
+    /// What is wrong, if anything is.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let bytes: u64 = self.letters.values().map(|letter| letter.envelope.body().len() as u64).sum();
+        let listed = self.letters.iter().all(|(burial, letter)| self.retries.contains(&(letter.retry, *burial)));
+        if bytes != self.bytes || !listed || self.retries.len() != self.letters.len() {
+            return Err(format!(
+                "{} letters are kept, {} are to be tried again",
+                self.letters.len(),
+                self.retries.len()
+            ));
+        }
+        Ok(())
+    }
+}
