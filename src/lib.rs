@@ -49,4 +49,41 @@ pub mod internals {
     pub use crate::session::{
         Answer, Committed, Confirms, Groups, Ledger, ModeError, Run, SessionState, Transaction, UnknownTag,
     };
+
+    use crate::message::{Envelope, InvalidMessage, Message, Reason};
+    use crate::{Limits, Name};
+
+    /// A message frozen as by a publish.
+    ///
+    /// # Errors
+    ///
+    /// What the broker would refuse it for.
+    pub fn envelope(
+        exchange: Name,
+        routing_key: Name,
+        message: Message,
+        limits: &Limits,
+    ) -> Result<Envelope, InvalidMessage> {
+        Envelope::freeze(exchange, routing_key, message, limits).map_err(|(invalid, _)| invalid)
+    }
+
+    /// The envelope that goes on through a dead-letter exchange after one died in `queue`, `seconds` since 1970.
+    #[must_use]
+    pub fn died(
+        envelope: &Envelope,
+        queue: &Name,
+        reason: Reason,
+        seconds: u64,
+        dead_letter: &DeadLetter,
+        limits: &Limits,
+    ) -> Envelope {
+        let (exchange, routing_key) = (dead_letter.exchange.clone(), dead_letter.routing_key.clone());
+        envelope.died(queue, reason, seconds, exchange, routing_key, limits)
+    }
+
+    /// The keys by which an envelope routes.
+    #[must_use]
+    pub fn keys(envelope: &Envelope) -> Vec<Name> {
+        envelope.keys().cloned().collect()
+    }
 }

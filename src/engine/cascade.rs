@@ -140,7 +140,7 @@ impl Engine {
                 count(&self.letters.cycles);
                 continue;
             }
-            let taken = self.offer_letter(target, &next, work);
+            let taken = self.offer_letter(target, &next, burial.is_some(), work);
             count(if taken { &self.letters.arrived } else { &self.letters.refused });
             everywhere &= taken;
         }
@@ -152,10 +152,16 @@ impl Engine {
         }
     }
 
-    fn offer_letter(&self, target: &Arc<QueueCell>, letter: &Arc<Envelope>, work: &mut Worklist) -> bool {
+    fn offer_letter(
+        &self,
+        target: &Arc<QueueCell>,
+        letter: &Arc<Envelope>,
+        is_kept: bool,
+        work: &mut Worklist,
+    ) -> bool {
         let offer = target.act(&self.deadlines, |state, effects| {
             let now = self.now_for(state, Some(letter));
-            state.offer(now, None, Arc::clone(letter), effects)
+            state.offer_letter(now, Arc::clone(letter), is_kept, effects)
         });
         let Some((offered, after)) = offer else { return false };
         self.count_dropped(&after);
