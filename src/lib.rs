@@ -1,4 +1,225 @@
 //! leveret: RabbitMQ's model as a message bus inside one process, with no network.
+//!
+//! Make a [`Broker`], declare a [`Topology`], publish through a [`Publisher`] (or once, with [`Broker::publish`]),
+//! receive with a [`Consumer`], settle each [`Delivery`]. Or speak AMQP's own shape: a [`Connection`] and its
+//! [`Channel`]s. The rules are those of RabbitMQ 4.0.
+//!
+//! ```
+//! use leveret::{Broker, Message, Queue, Topology};
+//!
+//! let broker = Broker::new();
+//! broker.declare(&Topology::new().queue(Queue::new("greetings")))?;
+//! broker.publish("", "greetings", Message::new("hello"))?;
+//! let mut consumer = broker.consumer("greetings").open()?;
+//! let delivery = consumer.blocking_recv().ok_or("the broker is open")?;
+//! assert_eq!(&delivery.body()[..], b"hello");
+//! delivery.ack();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The floors
+//!
+//! ```text
+//!  5  api/        what users touch                        may import  4 3 2 1 0
+//!  4  engine/     locks, wakers, the one optional thread              3 2 1 0
+//!  3  port/       what the engine needs from outside: time            1 0
+//!  2  queue/  │  route/  │  session/   pure machines                  1 0, not each other
+//!  1  message/    what travels                                        0
+//!  0  base/       names, ids, moments, limits, locks                  nothing
+//! ```
+//!
+//! A machine has no lock, no clock, no waker: it takes the moment as an argument and appends what it wants done to a
+//! list of effects. The engine puts each queue behind its own lock and carries the effects out. `tests/tidy.rs` reads
+//! the source and fails on an import that climbs a floor, and on time, threads or locks where they do not belong.
+//!
+//! # The walk of one message
+//!
+//! 1. `api/publisher/mod.rs`: a message is frozen into an envelope (`message/envelope.rs`); a warm key has its queues at
+//!    hand (`api/publisher/route_cache.rs`), checked by one atomic load.
+//! 2. `engine/publish.rs`: a cold key takes the topology's read lock once and asks the graph (`route/graph/route.rs`),
+//!    which walks exchanges, their matchers (`route/topic/walk.rs` and its siblings), exchange-to-exchange bindings and
+//!    alternates, and gives each queue once.
+//! 3. `engine/cell.rs`: the queue is locked, and its machine decides (`queue/state.rs`, then `queue/classic/mod.rs` or
+//!    `queue/quorum/mod.rs`): refuse, make room, wait, or hand out to whoever's turn it is (`queue/classic/consumers.rs`).
+//! 4. `engine/cell.rs`, still locked: a delivery goes into its sink: `api/consumer/mailbox.rs`, or
+//!    `api/channel/inbox.rs`, where it gets its delivery tag from the ledger (`session/ledger.rs`). The next deadline is
+//!    mirrored (`engine/deadlines.rs`). Unlocked, whoever waits is woken (`engine/waiter.rs`).
+//! 5. `api/consumer/mod.rs`: `recv` gives it to the user as a delivery (`api/delivery.rs`).
+//! 6. `engine/settle.rs`: the settlement goes back to the queue's machine, which frees the credit and hands out the next.
+//! 7. If it died instead, `engine/cascade.rs` carries it on: its death is recorded (`message/death.rs`), it is routed
+//!    through the dead-letter exchange (step 2) and offered to each queue there (step 3), in a worklist, one lock at a
+//!    time. If it died of time, `engine/drive.rs` made that time pass.
+//!
+//! # The map
+//!
+//! **`base/`**, floor 0, ground: names, ids, moments, limits, reply codes, locks
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `base/mod.rs` | Floor 0, the ground: names, ids, moments, limits, reply codes and locks |
+//! | `base/credit.rs` | Credit that several queues share: what one channel or consumer may hold over all its queues |
+//! | `base/generated.rs` | Names that the broker makes: a prefix and a counted number, written as RabbitMQ writes its random ones |
+//! | `base/id.rs` | Identities: newtypes over small integers, so that none is taken for another |
+//! | `base/limits.rs` | Every bound of the crate, with its default and its reason, in one place |
+//! | `base/moment.rs` | Moments: nanoseconds since the broker began |
+//! | `base/name.rs` | Names: shared, immutable, at most 255 bytes, checked once |
+//! | `base/reply.rs` | Reply codes: how RabbitMQ names a failure on the wire |
+//! | `base/sync.rs` | The locks of the crate: parking_lot's, with ranks that debug builds check |
+//!
+//! **`message/`**, floor 1, matter: what travels
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `message/mod.rs` | Floor 1, the matter: what travels |
+//! | `message/death.rs` | Deaths: why a message left a queue without being acknowledged, and the history it carries on |
+//! | `message/envelope.rs` | The envelope: a message as the broker carries it, frozen at publish and shared between queues |
+//! | `message/message.rs` | The message as its publisher builds it, and the check that it is one the broker can carry |
+//! | `message/properties.rs` | The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic) |
+//! | `message/value.rs` | AMQP field values and tables: what headers and arguments are made of |
+//! | `message/value_serde.rs` | Values and tables as serde data |
+//!
+//! **`route/`**, floor 2, machine: where a message goes
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `route/mod.rs` | Floor 2, routing: which queues a message reaches |
+//! | `route/compare.rs` | How values are compared: strictly, to tell bindings apart, and as a headers exchange does |
+//! | `route/direct.rs` | Direct: a key leads to the bindings with that very key |
+//! | `route/fanout.rs` | Fanout: every binding matches, whatever the key |
+//! | `route/graph/mod.rs` | The graph: all exchanges, the names of all queues, and all bindings between them |
+//! | `route/graph/bindings.rs` | All bindings: one slab, two linked lists through it, one index over it |
+//! | `route/graph/change.rs` | Changes of the graph: exchanges and queues come and go, bindings are made and ended |
+//! | `route/graph/generation.rs` | Generations: how a publisher learns that a route it remembers may be stale |
+//! | `route/graph/route.rs` | Routing: from an exchange and a message's keys and headers to queues |
+//! | `route/hash.rs` | Hashing of the router's tables, and giving their memory back |
+//! | `route/headers.rs` | Headers: a message's headers are compared with each binding's arguments |
+//! | `route/hits.rs` | Hits: the bindings that share one key, pattern or exchange, in the order in which they were made |
+//! | `route/key.rs` | Words of routing keys and patterns |
+//! | `route/matcher.rs` | The matcher of an exchange: one of the four kinds |
+//! | `route/scratch.rs` | Scratch: the buffers of a walk, reused, so that routing allocates nothing and changes nothing in the graph |
+//! | `route/slots.rs` | Slots: values under small numbers that are used again, and memory that is given back |
+//! | `route/spec.rs` | The words of routing: kinds of exchanges, what an exchange is declared as, bindings and their ends |
+//! | `route/topic/mod.rs` | Topic: patterns of words, `*` (one word) and `#` (any number of words) |
+//! | `route/topic/trie.rs` | The trie of the patterns that have wildcards |
+//! | `route/topic/walk.rs` | The walk of a key through the trie |
+//! | `route/topic/words.rs` | Words as numbers, so that the trie compares and hashes four bytes instead of a text |
+//!
+//! **`queue/`**, floor 2, machine: the queue
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `queue/mod.rs` | Floor 2: the queue, a pure machine |
+//! | `queue/arguments.rs` | The arguments of a queue: which there are, which kind of queue takes which, one validator for each |
+//! | `queue/classic/mod.rs` | The classic queue |
+//! | `queue/classic/consumers.rs` | Consumers of a classic queue: who may take the next message |
+//! | `queue/classic/ready.rs` | Ready messages of a classic queue: by priority, then by their place in the queue |
+//! | `queue/effect.rs` | What goes into a queue's verbs and what comes out: identities, outcomes and effects |
+//! | `queue/entry.rs` | A message in a queue, and what is out |
+//! | `queue/policy.rs` | Policies: settings that an operator lays over all queues or exchanges whose name fits a pattern |
+//! | `queue/policy_keys.rs` | The keys of RabbitMQ 4.0's policies: what each may be set to, and which queues lack it |
+//! | `queue/quorum/mod.rs` | The quorum queue: RabbitMQ's replicated queue as seen by its clients, with one replica |
+//! | `queue/quorum/consumers.rs` | Consumers of a quorum queue: who may take the next message |
+//! | `queue/quorum/dying.rs` | Dead letters that a queue keeps until somebody has taken them (RabbitMQ: "at-least-once dead lettering") |
+//! | `queue/quorum/publishers.rs` | Publishers of a quorum queue with `reject-publish`: who is refused |
+//! | `queue/quorum/ready.rs` | Ready messages of a quorum queue: what came back first, then two levels of priority |
+//! | `queue/refusal.rs` | Why a queue was not declared, in RabbitMQ's words |
+//! | `queue/settings.rs` | What is in force for a queue: its arguments and, over them, its policy |
+//! | `queue/spec.rs` | What a queue is declared as, and what follows from it |
+//! | `queue/state.rs` | The queue as the engine sees it: one machine, of either kind |
+//! | `queue/totals.rs` | Counts: what a queue holds, and what became of everything it was given |
+//! | `queue/turns.rs` | Turns: who is served next |
+//!
+//! **`session/`**, floor 2, machine: what a channel remembers
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `session/mod.rs` | Floor 2, the session: what AMQP calls a channel, as pure machines that know no queue and take no lock |
+//! | `session/confirms.rs` | Confirms: the numbers of a channel's publishes, and when each may be answered |
+//! | `session/groups.rs` | Groups: how the deliveries of one settlement are handed to their queues |
+//! | `session/ledger.rs` | The ledger: delivery tags of one channel, and what each unsettled one stands for |
+//! | `session/state.rs` | The state of a channel beside its ledger: mode, prefetch, last declared queue |
+//! | `session/tx.rs` | The transaction: publishes and settlements of a channel, held until commit |
+//!
+//! **`port/`**, floor 3, ports: what the engine needs from outside
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `port/mod.rs` | Floor 3, the ports: what the engine needs from outside, as traits |
+//! | `port/clock.rs` | Clocks: the one place where time comes from |
+//!
+//! **`engine/`**, floor 4, engine: locks, wakers, the one optional thread
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `engine/mod.rs` | Floor 4, the engine: the only place with locks, wakers and (where asked for) a thread |
+//! | `engine/alarms.rs` | Alarms: whoever waits for a moment, beside waiting for something else |
+//! | `engine/cascade.rs` | Deaths carried from queue to queue |
+//! | `engine/cell.rs` | The cell: a queue machine behind its lock, and the one way to use it |
+//! | `engine/deadlines.rs` | Deadlines: for each queue the moment at which time next does something to it, in one dense table |
+//! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
+//! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |
+//! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
+//! | `engine/publish.rs` | Publishing: from an exchange and a key to the queues, and into them |
+//! | `engine/quiet.rs` | Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more |
+//! | `engine/remove.rs` | How a queue goes: deleted, auto-deleted with its last consumer, or at the end of its time without use |
+//! | `engine/replies.rs` | Direct replies: messages that go to a waiting session without a queue (RabbitMQ: "Direct Reply-to") |
+//! | `engine/request.rs` | What is asked of the topology: the arguments of AMQP's exchange and queue methods as values |
+//! | `engine/settle.rs` | The way back, and consumers coming and going: settle, get, attach, detach, resume, close |
+//! | `engine/sink.rs` | Sinks: where a queue's deliveries go |
+//! | `engine/topology_bindings.rs` | Bindings: made and undone, to queues and to exchanges |
+//! | `engine/topology_exchanges.rs` | Exchanges: declared, looked up, deleted |
+//! | `engine/topology_queues.rs` | Queues: declared, looked up, purged, deleted |
+//! | `engine/topology_tests.rs` | The verbs on the topology, as a channel calls them: order of checks, texts, and what goes with what |
+//! | `engine/wait.rs` | Waiting, for threads and for tasks, on the broker's clock |
+//! | `engine/waiter.rs` | Waiters: a blocked thread or a pending task, and the place where one or many of them wait |
+//!
+//! **`api/`**, floor 5, API: what users touch
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `api/mod.rs` | Floor 4½, the API: what users touch |
+//! | `api/broker.rs` | The broker: the value that everything begins with |
+//! | `api/builder.rs` | How a broker is made: its clock, its limits, and who drives time |
+//! | `api/channel/mod.rs` | The channel: AMQP's methods, in its order of checks, with its reply codes and texts |
+//! | `api/channel/arguments.rs` | The arguments of the basic methods, as values |
+//! | `api/channel/consume.rs` | Consuming: qos, consume, cancel and get |
+//! | `api/channel/error.rs` | What goes wrong on a channel: the close of a channel or connection, and what a publish or a poll can answer beside |
+//! | `api/channel/event.rs` | What a channel receives: deliveries, returns, confirms, cancels, and its end, in one order |
+//! | `api/channel/inbox.rs` | The inbox: what came to a channel and was not received yet, its delivery tags, and its consumers |
+//! | `api/channel/publish.rs` | Publishing: checks in RabbitMQ's order, then the route, then the queues; or all but the last, in a transaction |
+//! | `api/channel/receive.rs` | Receiving: the one ordered poll of a channel, for threads and for tasks |
+//! | `api/channel/reply.rs` | Direct reply-to: a consumer of the pseudo queue `amq.rabbitmq.reply-to`, and the address that the broker makes for it (RabbitMQ: "Direct Reply-to") |
+//! | `api/channel/settle.rs` | Settling: ack, nack, reject and recover, by delivery tags |
+//! | `api/channel/topology.rs` | Exchanges, queues and bindings of a channel: each method is the engine's own, told as AMQP tells its faults |
+//! | `api/channel/transact.rs` | Confirm mode and transactions |
+//! | `api/connection.rs` | Connections: what owns channels and exclusive queues, and ends with all of them |
+//! | `api/consumer/mod.rs` | Consumers: deliveries of one queue, for a thread or for a task |
+//! | `api/consumer/builder.rs` | How a consumer is asked for |
+//! | `api/consumer/mailbox.rs` | The mailbox: what a queue put down for a consumer that the consumer has not fetched yet |
+//! | `api/consumer/stream.rs` | A consumer as an iterator and as a stream |
+//! | `api/declare.rs` | Declaring a whole topology: checked first, then made, under one lock |
+//! | `api/declare_check.rs` | What is wrong with a topology, all of it, before anything is declared |
+//! | `api/definitions.rs` | RabbitMQ's definitions files: what its management plugin exports and imports |
+//! | `api/definitions_error.rs` | Why a definitions file was not read |
+//! | `api/definitions_json.rs` | A JSON tree that knows where it stands, so that every error can say so; and what arguments are in JSON |
+//! | `api/definitions_read.rs` | Reading a definitions file: one pass for each section, in the order in which RabbitMQ imports them |
+//! | `api/definitions_write.rs` | Writing a definitions file: the export of one virtual host, as RabbitMQ 4.0 has it |
+//! | `api/delivery.rs` | A delivery: a message that is out, and the one who has to settle it |
+//! | `api/exchange.rs` | An exchange as data |
+//! | `api/one_off.rs` | What a broker does once: publish, get, declare, bind, delete; and the handles that it gives |
+//! | `api/publisher/mod.rs` | Publishers: handles to one exchange that remember where their keys lead |
+//! | `api/publisher/error.rs` | Why a message was not published, with the message |
+//! | `api/publisher/route_cache.rs` | The route cache: what a publisher remembers of where its keys lead |
+//! | `api/publisher/send.rs` | Sending with back-pressure: wait until every queue has room, then give it to all |
+//! | `api/queue.rs` | A queue as data |
+//! | `api/queue_handle.rs` | A handle to one queue: look, purge, delete |
+//! | `api/shutdown.rs` | Shutting down in an orderly way: stop, wait for what is out, close |
+//! | `api/source.rs` | Where deliveries come from: a queue and its broker, shared by a consumer and its deliveries |
+//! | `api/stats.rs` | Statistics: what is where, and where everything went |
+//! | `api/topology.rs` | A topology as data: what exchanges, queues, bindings and policies a program wants |
+//! | `api/words.rs` | Serde helpers: types that are RabbitMQ's words, and a flag that is set unless said |
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod base;
 mod message;
@@ -87,3 +308,8 @@ pub mod internals {
         envelope.keys().cloned().collect()
     }
 }
+
+/// The README's program compiles and runs.
+#[cfg(all(doctest, feature = "serde"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -1,7 +1,5 @@
 //! Queue arguments: what RabbitMQ 4.0 says of each that it refuses, and what follows from those it takes.
 
-#![allow(clippy::expect_used)]
-
 use leveret::internals::{DeadLetter, QueueFlags, QueueSpec, Settings};
 use leveret::{Name, Overflow, Policy, Strategy, Table, Value};
 

@@ -1,6 +1,6 @@
 //! Consumers: receiving in every way, ends, and what comes back.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+#![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
 use futures_core::Stream;
 use leveret::{

@@ -1,8 +1,6 @@
 //! Death histories against a naive restatement: what `x-death` says after any sequence of deaths, and what a publisher
 //! who forges one gets for it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
 use leveret::internals::{DeadLetter, died, envelope, keys};
 use leveret::{Death, Envelope, Limits, Message, Name, Reason, Table, Value};
 use proptest::collection::vec;

@@ -1,7 +1,6 @@
 //! Definitions files: real exports, both ways, and hostile ones.
 
 #![cfg(feature = "serde")]
-#![allow(clippy::panic)]
 
 use leveret::{
     ApplyTo, Binding, Definitions, DefinitionsError, Exchange, Overflow, Policy, Queue, Strategy, Table, Topology,

@@ -1,7 +1,5 @@
 //! Policies: which are accepted, which are in force, and how they are kept as data.
 
-#![allow(clippy::expect_used)]
-
 use leveret::internals::{QueueFlags, QueueSpec};
 use leveret::{ApplyTo, Broker, InvalidPolicy, Limits, Name, Overflow, Policy, ReplyCode, Table, TopologyError, Value};
 use std::time::Duration;

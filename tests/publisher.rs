@@ -1,6 +1,6 @@
 //! Publishers: the confirm, the message given back, and routes that are never stale.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+#![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
 use leveret::{
     Binding, Broker, ExchangeDeclare, ExchangeDelete, Limits, Message, PublishErrorKind, Publisher, QueueDeclare,

@@ -2,8 +2,6 @@
 //!
 //! The machines are driven directly: every verb gets its moment, and its effects are what it appended.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
 use leveret::internals::effect::{
     ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
 };

@@ -1,6 +1,6 @@
 //! What may be sent to and shared between threads: a table that the compiler checks.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+#![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
 use leveret::{
     Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Delivery, Iter, Message, Peeked,

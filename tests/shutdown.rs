@@ -1,6 +1,6 @@
 //! Shutting down in order.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::field_reassign_with_default)]
+#![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
 use leveret::{Broker, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
 use std::future::IntoFuture;

@@ -1,7 +1,5 @@
 //! Topologies as data: declared as a whole or not at all.
 
-#![allow(clippy::expect_used)]
-
 use leveret::{
     Binding, Broker, DeclareError, Exchange, Inequivalent, Item, Limits, Overflow, Policy, Problem, Queue, ReplyCode,
     Topology, TopologyError, Value,

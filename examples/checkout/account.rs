@@ -341,7 +341,7 @@ mod tests {
     use super::*;
 
     fn signs(account: &mut Account, line: u32, keys: &[&str]) -> bool {
-        keys.iter().map(|key| account.record(line, Sign::of(key, Some("why")))).any(|ended| ended)
+        keys.iter().any(|key| account.record(line, Sign::of(key, Some("why"))))
     }
 
     #[test]

@@ -51,7 +51,6 @@ impl Broker {
     }
 
     /// A broker with other clocks or limits.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }

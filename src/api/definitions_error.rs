@@ -64,14 +64,14 @@ pub enum DefinitionsError {
         /// Where.
         path: String,
         /// Why.
-        error: InvalidQueue,
+        error: Box<InvalidQueue>,
     },
     /// RabbitMQ would refuse this policy.
     Policy {
         /// Where.
         path: String,
         /// Why.
-        error: InvalidPolicy,
+        error: Box<InvalidPolicy>,
     },
     /// Several virtual hosts hold something, and none was named.
     SeveralVhosts {

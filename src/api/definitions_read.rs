@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
                 self.notice(node.path(), format!("left out: {error}"));
                 return Ok(());
             }
-            Err(error) => return Err(DefinitionsError::Policy { path: node.path().into(), error }),
+            Err(error) => return Err(DefinitionsError::Policy { path: node.path().into(), error: Box::new(error) }),
         }
         match self.policies.get(&*name).and_then(|at| self.topology.policies.get(*at)) {
             None => {
@@ -300,7 +300,7 @@ impl<'a> Reader<'a> {
         }
         let flags = QueueFlags { durable: queue.durable, exclusive: false, auto_delete: queue.auto_delete };
         QueueSpec::check(name.clone(), flags, queue.arguments.clone())
-            .map_err(|error| DefinitionsError::Queue { path: node.path().into(), error })?;
+            .map_err(|error| DefinitionsError::Queue { path: node.path().into(), error: Box::new(error) })?;
         match self.queues.get(&*name).and_then(|at| self.topology.queues.get(*at)) {
             None => {
                 self.queues.insert(queue.name.clone(), self.topology.queues.len());

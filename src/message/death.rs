@@ -132,7 +132,7 @@ impl Deaths {
 }
 
 fn entry_table(death: &Death) -> Value {
-    let keys: Vec<Value> = death.routing_keys.iter().map(|key| Value::text(key)).collect();
+    let keys: Vec<Value> = death.routing_keys.iter().map(Value::text).collect();
     let mut table = Table::new()
         .with("count", i64::try_from(death.count).unwrap_or(i64::MAX))
         .with("reason", death.reason.as_str())

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 /// The headers that hold a death history. What a publisher put there is thrown away at the first death.
-pub(crate) const HELD_HEADERS: [&str; 7] = [
+const HELD_HEADERS: [&str; 7] = [
     "x-death",
     "x-first-death-reason",
     "x-first-death-queue",
@@ -33,15 +33,16 @@ pub struct Envelope {
 
 /// Further routing keys: those of `CC` and `BCC`, and which of them are blind.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Carbon {
+struct Carbon {
     /// Keys beside the routing key by which the message routes now.
-    pub(crate) keys: Vec<Name>,
+    keys: Vec<Name>,
     /// Those of `BCC`, kept out of every death record.
-    pub(crate) blind: Vec<Name>,
+    blind: Vec<Name>,
 }
 
 impl Envelope {
     /// Freezes a message for its way through `exchange` under `routing_key`, or gives it back with what is wrong.
+    #[allow(clippy::result_large_err)] // The message goes back.
     pub(crate) fn freeze(
         exchange: Name,
         routing_key: Name,
@@ -102,11 +103,6 @@ impl Envelope {
         Message::with_properties(self.properties.clone(), self.body.clone())
     }
 
-    /// Properties and body of an envelope that nobody shares.
-    pub(crate) fn into_message(self) -> Message {
-        Message::with_properties(self.properties, self.body)
-    }
-
     /// The header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&Value> {
@@ -126,7 +122,7 @@ impl Envelope {
     /// The message as its publisher gave it, for giving it back: with `BCC` as far as it was understood.
     pub(crate) fn as_given(&self) -> Message {
         let mut message = self.to_message();
-        let blind = self.carbon.iter().flat_map(|carbon| &carbon.blind).map(|key| Value::text(key));
+        let blind = self.carbon.iter().flat_map(|carbon| &carbon.blind).map(Value::text);
         let blind: Vec<Value> = blind.collect();
         if !blind.is_empty() {
             message.properties_mut().headers.get_or_insert_default().insert("BCC", blind);

@@ -16,7 +16,7 @@ mod value_serde;
 
 pub use death::{Death, Deaths, Reason};
 pub use envelope::Envelope;
-pub(crate) use envelope::{Carbon, HELD_HEADERS};
+
 pub use message::{InvalidMessage, Message};
 pub use properties::{DeliveryMode, Properties};
 pub use value::{Table, Value};

@@ -4,8 +4,6 @@
 //! what, who died of what, counts, the next deadline) must be the same, the machine's own invariants must hold, and
 //! the same operations must have the same effects again.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
 mod classic;
 mod harness;
 mod ops;

@@ -251,7 +251,7 @@ impl ClassicQueue {
         let rejects = self.settings.overflow != Overflow::DropHead;
         let over = over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes);
         let full = self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes);
-        !full && !(rejects && over)
+        !(full || rejects && over)
     }
 
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {
