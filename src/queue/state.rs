@@ -18,8 +18,6 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct QueueState {
     kind: Kind,
-    /// A message with a time to live of its own came in once. It may be out, or behind one that has none.
-    had_expiration: bool,
 }
 
 // The common kind is kept in place, for it is on every message's way.
@@ -53,7 +51,7 @@ impl QueueState {
             QueueKind::Classic => Kind::Classic(ClassicQueue::new(now, settings, limits)),
             QueueKind::Quorum => Kind::Quorum(Box::new(QuorumQueue::new(now, settings, limits))),
         };
-        Self { kind, had_expiration: false }
+        Self { kind }
     }
 
     /// A message comes in. `publisher` is the channel it came through, if it came through one.
@@ -64,7 +62,6 @@ impl QueueState {
         envelope: Arc<Envelope>,
         fx: &mut Effects,
     ) -> Offered {
-        self.had_expiration |= envelope.expiration_millis().is_some();
         match &mut self.kind {
             Kind::Classic(queue) => queue.offer(now, envelope, fx),
             Kind::Quorum(queue) => queue.offer(now, publisher, envelope, fx),
@@ -74,7 +71,6 @@ impl QueueState {
     /// A dead letter comes in. One that its queue keeps until it arrives (`is_kept`) may be refused as any message is; a
     /// quorum queue takes every other.
     pub fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, is_kept: bool, fx: &mut Effects) -> Offered {
-        self.had_expiration |= envelope.expiration_millis().is_some();
         match &mut self.kind {
             Kind::Classic(queue) => queue.offer(now, envelope, fx),
             Kind::Quorum(queue) if is_kept => queue.offer(now, None, envelope, fx),
@@ -218,7 +214,6 @@ impl QueueState {
         let settings = self.settings();
         settings.message_ttl_millis.is_some()
             || settings.expires_millis.is_some()
-            || self.had_expiration
             || envelope.is_some_and(|envelope| envelope.expiration_millis().is_some())
             || each!(ref self, queue => queue.is_timed())
             || settings.strategy == super::spec::Strategy::AtLeastOnce

@@ -350,7 +350,10 @@ impl<M: Model> Harness<M> {
         references: &[DeliveryRef],
         fx: &mut Effects,
     ) -> Answer {
-        let now = Moment::from_millis(self.now);
+        // As the engine does: these verbs read no clock where the queue says that it needs none.
+        let frugal = matches!(verb, Verb::Offer { .. } | Verb::Settle(..) | Verb::Resume(_));
+        let needs_clock = !frugal || self.state.wants_clock(envelope.as_deref());
+        let now = if needs_clock { Moment::from_millis(self.now) } else { Moment::ZERO };
         match verb {
             Verb::Offer { publisher, letter, .. } => match envelope {
                 Some(envelope) if *letter => Answer::Offered(self.state.offer_letter(now, envelope, false, fx)),

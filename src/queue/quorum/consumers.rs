@@ -16,10 +16,12 @@ use crate::queue::turns::Turns;
 const UNLIMITED: u32 = 2_000;
 
 /// The consumers of a queue. Invariants: the list is in the order in which they came, and so of their serials; whoever
-/// is `queued` stands in turn once.
+/// is `queued` stands in turn once; `cancelled` counts those that are.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
     list: Vec<Consumer>,
+    /// How many of them are cancelled.
+    cancelled: usize,
     free: Vec<u32>,
     next_slot: u32,
     next_serial: u64,
@@ -65,7 +67,12 @@ impl Consumers {
 
     /// How many there are, waiting ones included and cancelled ones not.
     pub(crate) fn len(&self) -> usize {
-        self.list.iter().filter(|consumer| consumer.state != State::Cancelled).count()
+        self.list.len() - self.cancelled
+    }
+
+    /// Whether one was cancelled and has messages out.
+    pub(crate) fn has_cancelled(&self) -> bool {
+        self.cancelled > 0
     }
 
     /// Whether there are none at all.
@@ -81,6 +88,7 @@ impl Consumers {
         let state = if self.single_active { State::Waiting } else { State::Up };
         let id = match self.list.iter_mut().find(revived) {
             Some(consumer) => {
+                self.cancelled -= 1;
                 consumer.spec = spec;
                 consumer.prefetch = prefetch;
                 consumer.credit = prefetch.saturating_sub(consumer.out);
@@ -111,7 +119,9 @@ impl Consumers {
         };
         consumer.state = State::Cancelled;
         consumer.credit = 0;
-        if consumer.out == 0 {
+        let is_done = consumer.out == 0;
+        self.cancelled += 1;
+        if is_done {
             self.forget(id);
         }
         self.activate();
@@ -122,7 +132,8 @@ impl Consumers {
     pub(crate) fn forget(&mut self, id: ConsumerId) {
         self.turns.remove(id);
         if let Some(at) = self.position(id) {
-            self.list.remove(at);
+            let consumer = self.list.remove(at);
+            self.cancelled -= usize::from(consumer.state == State::Cancelled);
             self.free.push(id.slot);
         }
     }
@@ -243,6 +254,9 @@ impl Consumers {
 
     /// What is wrong, if anything is.
     pub(crate) fn check(&self, out: impl Fn(ConsumerId) -> usize, waiting: bool) -> Result<(), String> {
+        if self.cancelled != self.list.iter().filter(|consumer| consumer.state == State::Cancelled).count() {
+            return Err(format!("{} are counted as cancelled", self.cancelled));
+        }
         for consumer in &self.list {
             let id = consumer.id;
             if consumer.out as usize != out(id) {

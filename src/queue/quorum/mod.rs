@@ -175,8 +175,7 @@ impl QuorumQueue {
             }
         };
         if has_gone {
-            // Where the queue has no clock to look at, `now` is the beginning of time.
-            self.used = self.used.max(now);
+            self.used = now;
         }
     }
 
@@ -214,19 +213,17 @@ impl QuorumQueue {
 
     pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
         self.catch_up(now, fx);
-        let outs = self.unacked.of_session(session);
-        let consumers = self.consumers.of_session(session);
-        let in_order = consumers.iter().map(|id| Some(*id)).chain([None]);
-        for consumer in in_order {
-            for (reference, _) in outs.iter().filter(|(_, by)| *by == consumer) {
-                let Some(out) = self.unacked.take(*reference) else { continue };
-                if consumer.is_none() {
-                    self.credit(now, None, 1, false);
-                }
-                self.return_entry(now, out.entry, fx);
+        let mut outs = self.unacked.of_session(session);
+        // Consumers in the order in which they came, then what was fetched; each in the order of delivery.
+        outs.sort_by_key(|(_, consumer)| consumer.map_or(u64::MAX, |id| id.serial));
+        for (reference, consumer) in outs {
+            let Some(out) = self.unacked.take(reference) else { continue };
+            if consumer.is_none() {
+                self.credit(now, None, 1, false);
             }
+            self.return_entry(now, out.entry, fx);
         }
-        for id in consumers {
+        for id in self.consumers.of_session(session) {
             self.consumers.forget(id);
             self.used = now;
         }
@@ -421,9 +418,10 @@ impl QuorumQueue {
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
-    /// Whether something that can expire may be here.
+    /// Whether something that can expire may be here, or whoever settles next may leave, which is a use of the queue.
     pub(crate) fn is_timed(&self) -> bool {
-        self.timed && self.ready.len() + self.unacked.len() > 0
+        let expires = self.timed && self.ready.len() + self.unacked.len() > 0;
+        expires || self.got > 0 || self.consumers.has_cancelled()
     }
 
     /// Whose consumers there are, each by its session.
