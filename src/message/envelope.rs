@@ -29,6 +29,7 @@ pub struct Envelope {
     expiration_millis: Option<u64>,
     carbon: Option<Box<Carbon>>,
     deaths: Option<Box<Deaths>>,
+    failures: u32,
 }
 
 /// Further routing keys: those of `CC` and `BCC`, and which of them are blind.
@@ -64,7 +65,7 @@ impl Envelope {
         if let Some(headers) = properties.headers.as_mut().filter(|_| carbon.is_some()) {
             headers.remove("BCC");
         }
-        Ok(Self { exchange, routing_key, properties, body, expiration_millis, carbon, deaths: None })
+        Ok(Self { exchange, routing_key, properties, body, expiration_millis, carbon, deaths: None, failures: 0 })
     }
 
     /// The exchange it was published to, or dead-lettered through.
@@ -141,6 +142,17 @@ impl Envelope {
     /// Its own time to live, in milliseconds.
     pub(crate) fn expiration_millis(&self) -> Option<u64> {
         self.expiration_millis
+    }
+
+    /// How often a delivery of it failed in the quorum queues that it came from: rejected there, or out with a channel
+    /// that ended. The next quorum queue shows it as its delivery count until it has one of its own.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// The message as a quorum queue lets it go after so many failed deliveries.
+    pub(crate) fn with_failures(&self, failures: u32) -> Self {
+        Self { failures, ..self.clone() }
     }
 
     /// Its priority; not set is 0.

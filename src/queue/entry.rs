@@ -15,6 +15,8 @@ pub(crate) struct Entry {
     pub(crate) expires: Moment,
     /// How often it came back.
     pub(crate) returns: u32,
+    /// How often its delivery failed, here and in the quorum queues it died in before. Quorum queues only.
+    pub(crate) failures: u32,
     /// The message.
     pub(crate) envelope: Arc<Envelope>,
 }
@@ -27,7 +29,7 @@ impl Entry {
             (queue, own) => queue.or(own),
         };
         let expires = ttl.map_or(Moment::MAX, |millis| now.plus_millis(millis.max(least)));
-        Self { seq, expires, returns: 0, envelope }
+        Self { seq, expires, returns: 0, failures: 0, envelope }
     }
 
     /// Bytes of the body: what length limits count.
@@ -38,6 +40,11 @@ impl Entry {
     /// Whether its time has ended.
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         self.expires <= now && self.expires != Moment::MAX
+    }
+
+    /// The count of deliveries that is shown: its own returns, or else the failures that it came with.
+    pub(crate) fn shown(&self) -> u32 {
+        if self.returns > 0 { self.returns } else { self.failures }
     }
 
     /// The entry on its way to somebody.
@@ -53,8 +60,8 @@ impl Entry {
             consumer,
             reference,
             envelope: Arc::clone(&self.envelope),
-            redelivered: self.returns > 0,
-            returns: self.returns,
+            redelivered: self.shown() > 0,
+            returns: self.shown(),
             counted,
         }
     }

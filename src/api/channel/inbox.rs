@@ -225,13 +225,18 @@ impl Inbox {
         once(inner.consumers.values().map(|consumer| &consumer.queue))
     }
 
-    /// The queues that have to do with the channel, each once: those it consumes from, then those it holds messages of.
-    pub(super) fn concerned(&self, held: impl Iterator<Item = Unsettled>) -> Vec<Arc<QueueCell>> {
-        let held: Vec<_> = held.collect();
+    /// The queues that have to do with the channel, each once: those it consumes from, then those it holds messages of,
+    /// then those that know it as a publisher.
+    pub(super) fn concerned(
+        &self,
+        held: impl Iterator<Item = Unsettled>,
+        published: impl Iterator<Item = Arc<QueueCell>>,
+    ) -> Vec<Arc<QueueCell>> {
+        let (held, published): (Vec<_>, Vec<_>) = (held.collect(), published.collect());
         let inner = self.inner.lock();
         let consumed = inner.consumers.values().map(|consumer| &consumer.queue);
         let out = inner.ledger.iter().map(|(_, entry)| entry).chain(&held).map(|entry| &entry.queue);
-        once(consumed.chain(out))
+        once(consumed.chain(out).chain(&published))
     }
 
     /// Puts in something that is no delivery. Gives whoever is to be woken.

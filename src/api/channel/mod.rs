@@ -31,6 +31,7 @@ use crate::engine::waiter::{Deferred, wake_all};
 use crate::queue::effect::Settlement;
 use crate::session::SessionState;
 use inbox::{Inbox, Unsettled};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -174,6 +175,8 @@ pub(crate) struct ChannelCell {
 struct State {
     session: SessionState<publish::Held, Settlement, Unsettled>,
     reply: Option<reply::ReplyConsumer>,
+    /// Quorum queues that it published to, by age: they keep account of their publishers.
+    published: BTreeMap<u64, Arc<QueueCell>>,
 }
 
 impl ChannelCell {
@@ -197,19 +200,21 @@ impl ChannelCell {
         }
     }
 
-    /// Ends consumers, gives back what is out, forgets the transaction.
+    /// Ends consumers, gives back what is out, forgets the transaction. The inbox ends first: a channel that has ended
+    /// is not told what its end leads to.
     fn shut(&self, state: &mut State, close: Option<Close>) {
         self.open.store(false, Ordering::Release);
-        let State { mut session, reply } = std::mem::take(state);
+        let State { mut session, reply, published } = std::mem::take(state);
         let engine = self.connection.engine();
         let held = session.transaction().map(|transaction| transaction.rollback()).unwrap_or_default();
-        for queue in self.inbox.concerned(held.into_iter().map(|(_, entry)| entry)) {
+        let concerned = self.inbox.concerned(held.into_iter().map(|(_, entry)| entry), published.into_values());
+        let (waiting, _dropped) = self.inbox.end(close);
+        for queue in concerned {
             engine.close_session(&queue, self.inbox.session);
         }
         if let Some(reply) = reply {
             engine.replies.close(&reply.address);
         }
-        let (waiting, _dropped) = self.inbox.end(close);
         wake_all(waiting.into_iter().collect());
     }
 }

@@ -6,6 +6,7 @@ use crate::engine::replies::REPLY_TO;
 use crate::engine::waiter::wake_all;
 use crate::engine::{Cells, NoRoute};
 use crate::message::{Envelope, InvalidMessage, Message};
+use crate::queue::QueueKind;
 use std::sync::Arc;
 
 /// A publish that a transaction holds. Its way is decided already.
@@ -58,6 +59,7 @@ impl Channel {
             return Ok(Some(NotPublished::TransactionFull));
         }
         let (envelope, cells) = self.prepare(state, publish, message)?;
+        state.note_publisher(&cells);
         let held = Held { envelope: Arc::new(envelope), cells, mandatory: publish.mandatory };
         self.engine().reply(&held.envelope);
         if let Some(transaction) = state.session.transaction() {
@@ -67,7 +69,8 @@ impl Channel {
         let number = state.session.confirms().map(crate::session::Confirms::publish);
         let envelope = Arc::clone(&held.envelope);
         let verdict = self.deliver(held);
-        if let Some(answer) = number.and_then(|n| state.session.confirms()?.answer(n, verdict == Verdict::Taken)) {
+        let taken = matches!(verdict, Verdict::Taken | Verdict::Gone);
+        if let Some(answer) = number.and_then(|number| state.session.confirms()?.answer(number, taken)) {
             wake_all(self.cell.inbox.put_answer(answer).into_iter().collect());
         } else if verdict == Verdict::Full {
             *message = Some(state.given_back(&envelope));
@@ -157,12 +160,24 @@ impl Channel {
         match outcome {
             _ if outcome.refused > 0 => Verdict::Refused,
             _ if outcome.full > 0 => Verdict::Full,
+            _ if outcome.gone > 0 => Verdict::Gone,
             _ => Verdict::Taken,
         }
     }
 }
 
 impl State {
+    /// Notes the queues that know their publishers, to be told when the channel ends.
+    fn note_publisher(&mut self, cells: &Cells) {
+        for cell in cells.iter().filter(|cell| cell.spec.kind == QueueKind::Quorum) {
+            if self.published.insert(cell.serial, Arc::clone(cell)).is_none() && self.published.len().is_power_of_two()
+            {
+                // So that deleted ones never make up more than half.
+                self.published.retain(|_, cell| !cell.is_closed());
+            }
+        }
+    }
+
     /// A message that was not taken, as its publisher gave it.
     fn given_back(&self, envelope: &Envelope) -> Message {
         let message = envelope.as_given();
@@ -183,6 +198,8 @@ pub(super) enum Verdict {
     Refused,
     /// A queue is at the broker's own bound.
     Full,
+    /// A queue was deleted since the route was taken. Only a commit, which is late, makes something of it.
+    Gone,
 }
 
 fn names(publish: &Publish) -> Result<(&Name, &Name), Fault> {

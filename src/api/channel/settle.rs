@@ -112,8 +112,10 @@ impl Channel {
 
     /// Settles deliveries that have left the ledger, group by group as RabbitMQ does.
     pub(super) fn settle_now(&self, entries: Vec<(u64, Unsettled)>, settlement: Settlement) {
-        // `basic.get` takes nothing from the channel-wide limit, so it gives nothing back.
+        // The channel-wide limit has room again before a queue asks for it; queues that were refused are resumed after.
+        // `basic.get` takes nothing from the limit, so it gives nothing back.
         let given = entries.iter().filter(|(_, entry)| entry.consumer_tag.is_some()).count();
+        let opened = self.cell.inbox.credit.give(u32::try_from(given).unwrap_or(u32::MAX));
         if let [(_, entry)] = &*entries {
             self.engine().settle(&entry.queue, &[entry.reference], settlement);
         } else {
@@ -127,7 +129,7 @@ impl Channel {
                 }
             }
         }
-        if self.cell.inbox.credit.give(u32::try_from(given).unwrap_or(u32::MAX)) {
+        if opened {
             self.resume();
         }
     }

@@ -95,7 +95,8 @@ impl QuorumQueue {
         }
         self.totals.enqueued += 1;
         self.timed &= self.ready.len() + self.unacked.len() > 0;
-        let entry = Entry::new(self.next_seq, envelope, &self.settings, 1, now);
+        let failures = envelope.failures();
+        let entry = Entry { failures, ..Entry::new(self.next_seq, envelope, &self.settings, 1, now) };
         self.timed |= entry.expires != Moment::MAX;
         self.ready.push(entry);
         self.next_seq += 1;
@@ -140,7 +141,10 @@ impl QuorumQueue {
             match settlement {
                 Settlement::Ack => self.totals.acknowledged += 1,
                 Settlement::Requeue => self.return_entry(now, out.entry, fx),
-                Settlement::Reject => self.die(now, out.entry, Reason::Rejected, fx),
+                Settlement::Reject => {
+                    let failures = out.entry.failures.saturating_add(1);
+                    self.die(now, Entry { failures, ..out.entry }, Reason::Rejected, fx);
+                }
             }
         }
         for (consumer, count) in credits {
@@ -221,7 +225,8 @@ impl QuorumQueue {
             if consumer.is_none() {
                 self.credit(now, None, 1, false);
             }
-            self.return_entry(now, out.entry, fx);
+            let failures = out.entry.failures.saturating_add(1);
+            self.return_entry(now, Entry { failures, ..out.entry }, fx);
         }
         for id in self.consumers.of_session(session) {
             self.consumers.forget(id);
@@ -399,11 +404,15 @@ impl QuorumQueue {
 
     fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut Effects) {
         self.totals.died(reason);
+        let envelope = match entry.failures == entry.envelope.failures() {
+            true => entry.envelope,
+            false => Arc::new(entry.envelope.with_failures(entry.failures)),
+        };
         let burial = self.keeps_letters().then(|| {
             let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-            self.dying.keep(Arc::clone(&entry.envelope), reason, retry)
+            self.dying.keep(Arc::clone(&envelope), reason, retry)
         });
-        fx.push(Effect::Die { envelope: entry.envelope, reason, burial });
+        fx.push(Effect::Die { envelope, reason, burial });
     }
 
     /// Whether dead letters are kept until somebody has taken them.
