@@ -1,4 +1,7 @@
-//! Journeys: every event of an order in the order in which the log saw it, held together by the correlation id.
+//! Journeys: every event of an order in the order in which they were published, held together by the correlation id.
+//!
+//! The log may see two of them in another order: a message comes to its queues one after the other, and whoever got it
+//! first may have answered before the log got it. So each event carries the moment at which it was published.
 //!
 //! Pure, as the account is. Only the first orders of a large input are followed, and one that was asked for, so that
 //! memory stays bounded.
@@ -39,7 +42,8 @@ impl Journeys {
         if line <= self.followed || self.wanted == Some(line) {
             let steps = self.steps.entry(line).or_default();
             if steps.len() < MOST_STEPS {
-                steps.push(step);
+                let place = steps.partition_point(|earlier| earlier.at <= step.at);
+                steps.insert(place, step);
             }
         }
     }
@@ -103,11 +107,13 @@ mod tests {
         for line in [1, 2, 3, 9] {
             journeys.record(line, step(10, "order.eu.created"));
         }
+        journeys.record(2, step(30, "payment.captured"));
         journeys.record(2, step(25, "inventory.reserved"));
         assert!(journeys.of(3).is_empty());
         assert_eq!((journeys.of(9).len(), journeys.most_eventful(|_| true)), (1, Some(2)));
         assert_eq!(journeys.most_eventful(|line| line != 2), Some(1));
         let told = Told { line: 2, order: "A-2", steps: journeys.of(2), end: "completed".into() }.to_string();
         assert!(told.contains("0.0 ms  order.eu.created") && told.contains("15.0 ms  inventory.reserved"), "{told}");
+        assert!(told.find("inventory.reserved") < told.find("payment.captured"), "{told}");
     }
 }

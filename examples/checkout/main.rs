@@ -19,6 +19,7 @@
 
 mod account;
 mod args;
+mod closing;
 mod house;
 mod intake;
 mod journey;

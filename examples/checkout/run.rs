@@ -3,8 +3,8 @@
 //! Nothing here depends on how long anything takes. The day is over when every order came to its end and no queue but
 //! those for the dead holds anything; only a shop in which nothing moves for a long while is given up.
 
-use crate::account::Closing;
 use crate::args::Options;
+use crate::closing::Closing;
 use crate::intake;
 use crate::journey::{Journeys, Told};
 use crate::names::{ASIDE, DECIDING, NOTIFIERS, UNROUTED, VIP_ORDERS};
@@ -143,19 +143,25 @@ impl Day {
         }
     }
 
-    /// Closes: waits until the queues are empty, puts the letters back, shuts the broker down, and adds up.
+    /// Closes: waits until the queues are empty, puts the letters back, shuts the broker down, and adds up. A day that
+    /// ended early is closed at once.
     pub(crate) fn close(mut self, complete: bool) -> Report {
-        self.shop.gate.open();
-        if complete && !self.wait_until_quiet() {
-            lock(&self.faults).push("the queues did not become empty".into());
+        if complete {
+            self.shop.gate.open();
+            if !self.wait_until_quiet() {
+                lock(&self.faults).push("the queues did not become empty".into());
+            }
         }
-        self.shop.house.close();
         self.evening.store(true, Ordering::Release);
         if let Some(undertaker) = self.undertaker.take() {
             let _ = undertaker.join();
         }
         let letters = self.shop.broker.stats().dead_letters;
-        let left = self.shop.broker.shutdown().drain(Duration::from_secs(5)).wait();
+        let drain = Duration::from_secs(if complete { 5 } else { 0 });
+        let left = self.shop.broker.shutdown().drain(drain).wait();
+        // Whoever waits for something else than the broker.
+        self.shop.gate.open();
+        self.shop.house.close();
         for hand in self.crew.drain(..) {
             let _ = hand.join();
         }
