@@ -33,7 +33,7 @@ pub(crate) struct LetterCounts {
 
 /// Work that is left over when a lock is free, and the waking at the end of it.
 #[derive(Default)]
-struct Worklist {
+pub(crate) struct Worklist {
     letters: VecDeque<Letter>,
     expired: Vec<Arc<QueueCell>>,
     wakes: Wakes,
@@ -41,7 +41,8 @@ struct Worklist {
 }
 
 impl Worklist {
-    fn add(&mut self, cell: &Arc<QueueCell>, after: Aftermath) {
+    /// Adds what an act on `cell` left to do.
+    pub(crate) fn add(&mut self, cell: &Arc<QueueCell>, after: Aftermath) {
         self.letters.extend(after.letters);
         self.wakes.extend(after.wakes);
         self.kick |= after.kick;
@@ -53,16 +54,22 @@ impl Worklist {
 
 impl Engine {
     /// Does what an act on `cell` left to do.
-    pub(crate) fn follow(&self, cell: &Arc<QueueCell>, mut after: Aftermath) {
+    pub(crate) fn follow(&self, cell: &Arc<QueueCell>, after: Aftermath) {
+        let mut work = Worklist::default();
         self.count_dropped(&after);
-        if after.letters.is_empty() && !after.expired && !self.has_backlog() {
-            if after.kick {
+        work.add(cell, after);
+        self.finish(work);
+    }
+
+    /// Does what acts on one queue or several left to do: a message has come to all its queues before anything that
+    /// died of it moves on.
+    pub(crate) fn finish(&self, mut work: Worklist) {
+        if work.letters.is_empty() && work.expired.is_empty() && !self.has_backlog() {
+            if work.kick {
                 self.kick();
             }
-            wake_all(std::mem::take(&mut after.wakes));
+            wake_all(std::mem::take(&mut work.wakes));
         } else {
-            let mut work = Worklist::default();
-            work.add(cell, after);
             self.work_off(work);
         }
         if self.is_stopped() {
@@ -169,7 +176,7 @@ impl Engine {
         offered == Offered::Taken
     }
 
-    fn count_dropped(&self, after: &Aftermath) {
+    pub(super) fn count_dropped(&self, after: &Aftermath) {
         if !after.rubbish.is_empty() {
             self.letters.no_dead_letter.fetch_add(after.rubbish.len() as u64, Ordering::Relaxed);
         }

@@ -33,7 +33,7 @@ mod topology_tests;
 mod wait;
 pub(crate) mod waiter;
 
-pub(crate) use cascade::LetterCounts;
+pub(crate) use cascade::{LetterCounts, Worklist};
 pub use error::TopologyError;
 pub(crate) use publish::{Cells, NoRoute, Outcome, Route};
 pub use request::{

@@ -3,6 +3,7 @@
 //! A warm publisher holds its targets and comes straight to [`Engine::deliver`]; a cold route shares one read lock.
 
 use super::Engine;
+use super::cascade::Worklist;
 use super::cell::QueueCell;
 use crate::base::{ExchangeId, SessionId};
 use crate::message::Envelope;
@@ -97,8 +98,9 @@ impl Engine {
         cells: &[Arc<QueueCell>],
     ) -> Outcome {
         let mut outcome = Outcome::default();
+        let mut work = Worklist::default();
         for cell in cells {
-            match self.offer(publisher, cell, envelope) {
+            match self.offer(publisher, cell, envelope, &mut work) {
                 Offered::Taken => outcome.taken += 1,
                 Offered::Refused => outcome.refused += 1,
                 Offered::Full => outcome.full += 1,
@@ -106,33 +108,44 @@ impl Engine {
             }
         }
         self.publishes.count(&outcome);
+        self.finish(work);
         outcome
     }
 
-    /// Offers a message to one queue, unless it has no room for it: then `None`, and nothing happened.
-    pub(crate) fn offer_into_room(&self, cell: &Arc<QueueCell>, envelope: &Arc<Envelope>) -> Option<Offered> {
+    /// Offers a message to one queue, unless it has no room for it: then `None`, and nothing happened. What follows is
+    /// added to `work`.
+    pub(crate) fn offer_into_room(
+        &self,
+        cell: &Arc<QueueCell>,
+        envelope: &Arc<Envelope>,
+        work: &mut Worklist,
+    ) -> Option<Offered> {
         let bytes = envelope.body().len() as u64;
         let offer = cell.act(&self.deadlines, |state, effects| {
             let now = self.now_for(state, Some(envelope));
             state.has_room(bytes).then(|| state.offer(now, None, Arc::clone(envelope), effects))
         });
         let Some((offered, after)) = offer else { return Some(Offered::Gone) };
-        self.follow(cell, after);
+        self.count_dropped(&after);
+        work.add(cell, after);
         offered
     }
 
-    fn offer(&self, publisher: Option<SessionId>, cell: &Arc<QueueCell>, envelope: &Arc<Envelope>) -> Offered {
+    fn offer(
+        &self,
+        publisher: Option<SessionId>,
+        cell: &Arc<QueueCell>,
+        envelope: &Arc<Envelope>,
+        work: &mut Worklist,
+    ) -> Offered {
         let offer = cell.act(&self.deadlines, |state, effects| {
             let now = self.now_for(state, Some(envelope));
             state.offer(now, publisher, Arc::clone(envelope), effects)
         });
-        match offer {
-            Some((offered, after)) => {
-                self.follow(cell, after);
-                offered
-            }
-            None => Offered::Gone,
-        }
+        let Some((offered, after)) = offer else { return Offered::Gone };
+        self.count_dropped(&after);
+        work.add(cell, after);
+        offered
     }
 
     /// Lends one of the router's buffers.

@@ -136,8 +136,9 @@ impl Naive {
                 let (id, session, returns, owed) = (message.id, *session, message.returns, !no_ack);
                 let handed = Handed { id, session, consumer: None, owed, returns };
                 self.out.extend(owed.then_some((message, handed)));
+                let before = self.ready().0;
                 self.checkout(now);
-                return Answer::Took(Some((handed, self.ready().0)));
+                return Answer::Took(Some((handed, if *no_ack { self.ready().0 } else { before })));
             }
             Verb::Attach(asked) => return Answer::Attached(self.attach(now, asked)),
             Verb::Detach(number) => {

@@ -2,6 +2,7 @@
 
 use super::{Channel, ChannelPublishError, Fault, NotPublished, Publish, State};
 use crate::base::{Name, ReplyCode};
+use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::waiter::wake_all;
 use crate::engine::{Cells, NoRoute};
@@ -68,6 +69,7 @@ impl Channel {
         }
         let number = state.session.confirms().map(crate::session::Confirms::publish);
         let envelope = Arc::clone(&held.envelope);
+        self.give_back(&held);
         let verdict = self.deliver(held);
         let taken = matches!(verdict, Verdict::Taken | Verdict::Gone);
         if let Some(answer) = number.and_then(|number| state.session.confirms()?.answer(number, taken)) {
@@ -150,17 +152,21 @@ impl Channel {
         }
     }
 
-    /// Brings a message to its queues, or back to its publisher.
-    pub(super) fn deliver(&self, held: Held) -> Verdict {
-        let Held { envelope, cells, mandatory } = held;
-        let outcome = self.engine().deliver(Some(self.cell.inbox.session), &envelope, &cells);
-        if mandatory && cells.is_empty() {
-            wake_all(self.cell.inbox.put_return(envelope).into_iter().collect());
+    /// Gives a mandatory message that no queue gets back to its publisher.
+    pub(super) fn give_back(&self, held: &Held) {
+        if held.mandatory && held.cells.is_empty() {
+            wake_all(self.cell.inbox.put_return(Arc::clone(&held.envelope)).into_iter().collect());
         }
+    }
+
+    /// Brings a message to its queues.
+    pub(super) fn deliver(&self, held: Held) -> Verdict {
+        let Held { envelope, cells, .. } = held;
+        let outcome = self.engine().deliver(Some(self.cell.inbox.session), &envelope, &cells);
         match outcome {
             _ if outcome.refused > 0 => Verdict::Refused,
             _ if outcome.full > 0 => Verdict::Full,
-            _ if outcome.gone > 0 => Verdict::Gone,
+            _ if outcome.gone > 0 && cells.iter().any(|cell| is_gone_classic(cell)) => Verdict::Gone,
             _ => Verdict::Taken,
         }
     }
@@ -198,8 +204,13 @@ pub(super) enum Verdict {
     Refused,
     /// A queue is at the broker's own bound.
     Full,
-    /// A queue was deleted since the route was taken. Only a commit, which is late, makes something of it.
+    /// A classic queue was deleted since the route was taken. Only a commit, which is late, makes something of it.
     Gone,
+}
+
+/// Of a quorum queue that is gone RabbitMQ thinks nothing of it.
+fn is_gone_classic(cell: &QueueCell) -> bool {
+    cell.spec.kind == QueueKind::Classic && cell.is_closed()
 }
 
 fn names(publish: &Publish) -> Result<(&Name, &Name), Fault> {

@@ -40,6 +40,8 @@ impl Channel {
     pub fn tx_commit(&self) -> Result<(), Close> {
         self.run("tx.commit", |channel, state| {
             let committed = state.session.transactional()?.commit();
+            // What the channel says itself comes before what its queues do.
+            committed.publishes.iter().for_each(|held| channel.give_back(held));
             let mut partial = false;
             for held in committed.publishes {
                 partial |= channel.deliver(held) != Verdict::Taken;

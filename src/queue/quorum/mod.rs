@@ -122,8 +122,10 @@ impl QuorumQueue {
             self.got += 1;
             handout.reference = Some(self.unacked.put(entry, session, None));
         }
+        let left = self.ready.len();
         self.checkout(now, fx);
-        Some((handout, self.ready.len()))
+        // Only where it is settled at once has RabbitMQ looked for what expires next before it counts.
+        Some((handout, if no_ack { self.ready.len() } else { left }))
     }
 
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
