@@ -262,7 +262,7 @@ fn value() -> impl Generate<Value = Value> {
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::vec(("[a-z]{1,5}", inner), 1..4)
                 .prop_map(|entries| Value::Table(entries.into_iter().collect())),
         ]

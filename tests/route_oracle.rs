@@ -121,7 +121,7 @@ fn value() -> impl Strategy<Value = Value> {
     ]);
     leaf.prop_recursive(2, 6, 2, |inner| {
         prop_oneof![
-            vec(inner.clone(), 0..3).prop_map(Value::Array),
+            vec(inner.clone(), 0..3).prop_map(Value::from),
             vec((prop::sample::select(vec!["p", "q"]), inner), 0..3)
                 .prop_map(|entries| Value::Table(entries.into_iter().collect())),
         ]
