@@ -30,6 +30,16 @@ pub struct Envelope {
     carbon: Option<Box<Carbon>>,
     deaths: Option<Box<Deaths>>,
     failures: u32,
+    given: Option<Box<Given>>,
+}
+
+/// What freezing changed, as its publisher gave it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Given {
+    /// The expiration, where it was not written plainly.
+    expiration: Option<Arc<str>>,
+    /// The header `BCC`, which nobody but the publisher sees.
+    blind: Option<Value>,
 }
 
 /// Further routing keys: those of `CC` and `BCC`, and which of them are blind.
@@ -59,13 +69,25 @@ impl Envelope {
             Err(invalid) => return Err((invalid, message)),
         };
         let (mut properties, body) = message.into_parts();
-        if let Some(text) = properties.expiration.as_deref().and_then(plain_number) {
-            properties.expiration = Some(Arc::from(text));
+        let mut given = Given::default();
+        if let Some(plain) = properties.expiration.as_deref().and_then(plain_number).map(Arc::from) {
+            given.expiration = properties.expiration.replace(plain);
         }
         if let Some(headers) = properties.headers.as_mut().filter(|_| carbon.is_some()) {
-            headers.remove("BCC");
+            given.blind = headers.remove("BCC");
         }
-        Ok(Self { exchange, routing_key, properties, body, expiration_millis, carbon, deaths: None, failures: 0 })
+        let given = (given != Given::default()).then(|| Box::new(given));
+        Ok(Self {
+            exchange,
+            routing_key,
+            properties,
+            body,
+            expiration_millis,
+            carbon,
+            deaths: None,
+            failures: 0,
+            given,
+        })
     }
 
     /// The exchange it was published to, or dead-lettered through.
@@ -120,13 +142,15 @@ impl Envelope {
         serde_json::from_slice(&self.body)
     }
 
-    /// The message as its publisher gave it, for giving it back: with `BCC` as far as it was understood.
+    /// The message as its publisher gave it, for giving it back.
     pub(crate) fn as_given(&self) -> Message {
         let mut message = self.to_message();
-        let blind = self.carbon.iter().flat_map(|carbon| &carbon.blind).map(Value::text);
-        let blind: Vec<Value> = blind.collect();
-        if !blind.is_empty() {
-            message.properties_mut().headers.get_or_insert_default().insert("BCC", blind);
+        if let Some(given) = self.given.as_deref().cloned() {
+            let properties = message.properties_mut();
+            properties.expiration = given.expiration.or(properties.expiration.take());
+            if let Some(blind) = given.blind {
+                properties.headers.get_or_insert_default().insert("BCC", blind);
+            }
         }
         message
     }
@@ -199,6 +223,7 @@ impl Envelope {
             original_expiration: self.properties.expiration.clone(),
         };
         let mut next = self.clone();
+        next.given = None;
         next.exchange = exchange;
         if let Some(routing_key) = routing_key {
             next.routing_key = routing_key;

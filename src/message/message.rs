@@ -243,10 +243,11 @@ text_setters! {
 pub(crate) fn check_table(table: &Table, limits: &Limits) -> Result<(), InvalidMessage> {
     let too_many = |what, limit| Err(InvalidMessage::Headers { what, limit });
     let (mut fields, mut bytes) = (0_usize, 0_usize);
+    let levels = limits.header_depth.min(MOST_LEVELS);
     let mut open = vec![(1, Nested::Table(table))];
     while let Some((depth, nested)) = open.pop() {
-        if depth > limits.header_depth {
-            return too_many("levels", limits.header_depth);
+        if depth > levels {
+            return too_many("levels", levels);
         }
         for (name, value) in nested.entries() {
             if name.len() > Name::MAX_BYTES {
@@ -272,6 +273,9 @@ pub(crate) fn check_table(table: &Table, limits: &Limits) -> Result<(), InvalidM
     }
     Ok(())
 }
+
+/// The most levels whatever the limit is: comparing bindings and writing definitions recurse.
+const MOST_LEVELS: usize = 128;
 
 /// A value that holds values.
 enum Nested<'a> {

@@ -9,6 +9,7 @@ mod death;
 mod envelope;
 #[allow(clippy::module_inception)]
 mod message;
+mod nested;
 mod properties;
 mod value;
 #[cfg(feature = "serde")]
@@ -16,7 +17,7 @@ mod value_serde;
 
 pub use death::{Death, Deaths, Reason};
 pub use envelope::Envelope;
-
+pub(crate) use message::check_table;
 pub use message::{InvalidMessage, Message};
 pub use properties::{DeliveryMode, Properties};
-pub use value::{Table, Value};
+pub use value::{List, Table, Value};

@@ -1,14 +1,17 @@
 //! AMQP field values and tables: what headers and arguments are made of.
 
+use super::nested;
 use bytes::Bytes;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// A field value, with the type it has on the wire (AMQP 0-9-1 section 4.2.5.5 as RabbitMQ reads it: `b B s u I i l f d
 /// t S x T D A F V`).
 ///
 /// Two values are equal when type and content are; the looser rules by which a headers exchange compares are in the
-/// router.
+/// router. However deep a value is nested, copying, comparing, showing and dropping it take no stack. The broker takes
+/// `Limits::header_depth` levels.
 ///
 /// ```
 /// use leveret::Value;
@@ -50,7 +53,7 @@ pub enum Value {
     /// `T`: seconds since 1970.
     Timestamp(u64),
     /// `A`: a list.
-    Array(Vec<Value>),
+    Array(List),
     /// `F`: a table.
     Table(Table),
 }
@@ -156,7 +159,7 @@ macro_rules! value_from {
 
 value_from! {
     bool => Bool, i8 => I8, u8 => U8, i16 => I16, u16 => U16, i32 => I32, u32 => U32, i64 => I64,
-    f32 => F32, f64 => F64, Vec<Value> => Array, Table => Table,
+    f32 => F32, f64 => F64, List => Array, Table => Table,
 }
 
 impl From<&str> for Value {
@@ -171,6 +174,93 @@ impl From<String> for Value {
     }
 }
 
+impl From<Vec<Value>> for Value {
+    fn from(values: Vec<Value>) -> Self {
+        Self::Array(values.into())
+    }
+}
+
+/// A list of values: what [`Value::Array`] holds. It reads as a slice.
+///
+/// ```
+/// use leveret::{List, Value};
+///
+/// let list: List = vec![Value::from(1_i64), "two".into()].into();
+/// assert_eq!(list.len(), 2);
+/// assert_eq!(Value::Array(list.clone()), Value::from(vec![Value::from(1_i64), "two".into()]));
+/// ```
+#[derive(Default)]
+pub struct List {
+    pub(super) values: Vec<Value>,
+}
+
+impl List {
+    /// A list without values.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { values: Vec::new() }
+    }
+
+    /// Puts a value at the end.
+    pub fn push(&mut self, value: impl Into<Value>) {
+        self.values.push(value.into());
+    }
+}
+
+impl Deref for List {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.values
+    }
+}
+
+impl From<Vec<Value>> for List {
+    fn from(values: Vec<Value>) -> Self {
+        Self { values }
+    }
+}
+
+impl FromIterator<Value> for List {
+    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+        Self { values: values.into_iter().collect() }
+    }
+}
+
+impl<'a> IntoIterator for &'a List {
+    type Item = &'a Value;
+    type IntoIter = std::slice::Iter<'a, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.values.iter()
+    }
+}
+
+impl Clone for List {
+    fn clone(&self) -> Self {
+        Self { values: nested::copy_list(&self.values) }
+    }
+}
+
+impl PartialEq for List {
+    fn eq(&self, other: &Self) -> bool {
+        nested::equal_lists(self, other)
+    }
+}
+
+/// Shows 32 levels.
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        nested::show_list(self, f)
+    }
+}
+
+impl Drop for List {
+    fn drop(&mut self) {
+        nested::take_apart(self.values.iter_mut());
+    }
+}
+
 /// A table: names and values in the order in which they were put in, each name once.
 ///
 /// Two tables are equal when they hold the same entries, in whatever order.
@@ -182,9 +272,9 @@ impl From<String> for Value {
 /// assert_eq!(table.get("region").and_then(|v| v.as_str()), Some("eu"));
 /// assert_eq!(table.len(), 2);
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct Table {
-    entries: Vec<(Arc<str>, Value)>,
+    pub(super) entries: Vec<nested::Entry>,
 }
 
 impl Table {
@@ -246,7 +336,26 @@ impl Table {
 
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
+        nested::equal_tables(self, other)
+    }
+}
+
+impl Clone for Table {
+    fn clone(&self) -> Self {
+        Self { entries: nested::copy_table(&self.entries) }
+    }
+}
+
+/// Shows 32 levels.
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        nested::show_table(self, f)
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        nested::take_apart(self.entries.iter_mut().map(|(_, value)| value));
     }
 }
 

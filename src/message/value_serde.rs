@@ -13,37 +13,62 @@ use std::fmt;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Void => serializer.serialize_unit(),
-            Self::Bool(value) => serializer.serialize_bool(*value),
-            Self::I64(number) => serializer.serialize_i64(*number),
-            Self::F64(number) if number.is_finite() => serializer.serialize_f64(*number),
-            Self::F64(number) => tagged(serializer, "$f64", &number.to_bits()),
-            Self::LongString(bytes) => match std::str::from_utf8(bytes) {
+        Level(self, MOST_LEVELS).serialize(serializer)
+    }
+}
+
+/// How many levels are written; serializers recurse. It is as many as `serde_json` reads.
+const MOST_LEVELS: usize = 128;
+
+/// A value that may have so many levels beneath it.
+struct Level<'a, T>(&'a T, usize);
+
+impl<T> Level<'_, T> {
+    fn left<E: serde::ser::Error>(&self) -> Result<usize, E> {
+        self.1.checked_sub(1).ok_or_else(|| E::custom("the value has more than 128 levels"))
+    }
+}
+
+impl Serialize for Level<'_, Value> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Void => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::I64(number) => serializer.serialize_i64(*number),
+            Value::F64(number) if number.is_finite() => serializer.serialize_f64(*number),
+            Value::F64(number) => tagged(serializer, "$f64", &number.to_bits()),
+            Value::LongString(bytes) => match std::str::from_utf8(bytes) {
                 Ok(text) => serializer.serialize_str(text),
                 Err(_) => tagged(serializer, "$text", &bytes[..]),
             },
-            Self::Array(values) => {
+            Value::Array(values) => {
+                let left = self.left()?;
                 let mut list = serializer.serialize_seq(Some(values.len()))?;
                 for value in values {
-                    list.serialize_element(value)?;
+                    list.serialize_element(&Level(value, left))?;
                 }
                 list.end()
             }
-            Self::Table(table) if looks_tagged(table) => tagged(serializer, "$table", table),
-            Self::Table(table) => table.serialize(serializer),
-            Self::I8(number) => tagged(serializer, "$i8", number),
-            Self::U8(number) => tagged(serializer, "$u8", number),
-            Self::I16(number) => tagged(serializer, "$i16", number),
-            Self::U16(number) => tagged(serializer, "$u16", number),
-            Self::I32(number) => tagged(serializer, "$i32", number),
-            Self::U32(number) => tagged(serializer, "$u32", number),
+            Value::Table(table) if looks_tagged(table) => tagged(serializer, "$table", &Level(table, self.left()?)),
+            Value::Table(table) => Level(table, self.left()?).serialize(serializer),
+            Value::I8(number) => tagged(serializer, "$i8", number),
+            Value::U8(number) => tagged(serializer, "$u8", number),
+            Value::I16(number) => tagged(serializer, "$i16", number),
+            Value::U16(number) => tagged(serializer, "$u16", number),
+            Value::I32(number) => tagged(serializer, "$i32", number),
+            Value::U32(number) => tagged(serializer, "$u32", number),
             // The bits, so that what is no number comes back too.
-            Self::F32(number) => tagged(serializer, "$f32", &number.to_bits()),
-            Self::Decimal(scale, digits) => tagged(serializer, "$decimal", &(*scale, *digits)),
-            Self::ByteArray(bytes) => tagged(serializer, "$bytes", &bytes[..]),
-            Self::Timestamp(seconds) => tagged(serializer, "$timestamp", seconds),
+            Value::F32(number) => tagged(serializer, "$f32", &number.to_bits()),
+            Value::Decimal(scale, digits) => tagged(serializer, "$decimal", &(*scale, *digits)),
+            Value::ByteArray(bytes) => tagged(serializer, "$bytes", &bytes[..]),
+            Value::Timestamp(seconds) => tagged(serializer, "$timestamp", seconds),
         }
+    }
+}
+
+impl Serialize for Level<'_, Table> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Level(value, self.1))))
     }
 }
 
@@ -111,7 +136,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(value) = list.next_element()? {
             values.push(value);
         }
-        Ok(Value::Array(values))
+        Ok(Value::from(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
@@ -156,7 +181,7 @@ fn read_tagged<'de, A: MapAccess<'de>>(tag: &str, map: &mut A) -> Result<Option<
 
 impl Serialize for Table {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+        Level(self, MOST_LEVELS).serialize(serializer)
     }
 }
 
