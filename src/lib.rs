@@ -74,6 +74,7 @@
 //! | `message/death.rs` | Deaths: why a message left a queue without being acknowledged, and the history it carries on |
 //! | `message/envelope.rs` | The envelope: a message as the broker carries it, frozen at publish and shared between queues |
 //! | `message/message.rs` | The message as its publisher builds it, and the check that it is one the broker can carry |
+//! | `message/nested.rs` | Copying, comparing, showing and dropping values that hold values, without recursion |
 //! | `message/properties.rs` | The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic) |
 //! | `message/value.rs` | AMQP field values and tables: what headers and arguments are made of |
 //! | `message/value_serde.rs` | Values and tables as serde data |
@@ -158,6 +159,7 @@
 //! | `engine/deadlines.rs` | Deadlines: for each queue the moment at which time next does something to it, in one dense table |
 //! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
 //! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |
+//! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
 //! | `engine/publish.rs` | Publishing: from an exchange and a key to the queues, and into them |
 //! | `engine/quiet.rs` | Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more |
@@ -248,7 +250,9 @@ pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
     TopologyError,
 };
-pub use message::{Death, Deaths, DeliveryMode, Envelope, InvalidMessage, Message, Properties, Reason, Table, Value};
+pub use message::{
+    Death, Deaths, DeliveryMode, Envelope, InvalidMessage, List, Message, Properties, Reason, Table, Value,
+};
 pub use port::{Clock, ManualClock, SystemClock};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,

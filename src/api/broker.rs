@@ -95,6 +95,19 @@ impl Broker {
         &self.engine().limits
     }
 
+    /// Asserts the invariants of every queue, for the tests of this repository. Exempt from semantic versioning.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold, in words.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let cells: Vec<_> = self.engine().topology.read().queues.iter().flatten().cloned().collect();
+        cells.iter().try_for_each(|cell| {
+            cell.read(|state| state.check()).map_err(|what| format!("queue '{}': {what}", cell.spec.name))
+        })
+    }
+
     /// The moment it is on the broker's clock.
     #[must_use]
     pub fn now(&self) -> Moment {

@@ -5,10 +5,12 @@ use super::exchange::Exchange;
 use super::queue::Queue;
 use super::topology::{Binding, Topology};
 use crate::base::{Limits, Name};
-use crate::engine::{self, End, TopologyError, check_queue_name, exchange_differences};
+use crate::engine::{self, End, TopologyError, check_arguments, check_queue_name, exchange_differences, stripped};
+use crate::message::Table;
 use crate::queue::{Inequivalent, QueueSpec};
 use crate::route::{ExchangeKind, Predicate};
 use hashbrown::HashMap;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why a topology was not declared: everything that is wrong with it. Nothing of it was declared.
@@ -35,7 +37,7 @@ pub enum Problem {
 
 /// Everything that is wrong.
 pub(super) fn check(state: &engine::Topology, limits: &Limits, topology: &Topology) -> Result<(), DeclareError> {
-    let mut check = Check { state, problems: Vec::new(), exchanges: HashMap::new(), queues: HashMap::new() };
+    let mut check = Check { state, limits, problems: Vec::new(), exchanges: HashMap::new(), queues: HashMap::new() };
     let policies = check.policies(topology);
     let (mut exchanges, mut queues) = (0, 0);
     for exchange in &topology.exchanges {
@@ -59,9 +61,11 @@ pub(super) fn check(state: &engine::Topology, limits: &Limits, topology: &Topolo
 /// What was seen of a topology so far.
 struct Check<'a> {
     state: &'a engine::Topology,
+    limits: &'a Limits,
     problems: Vec<Problem>,
-    exchanges: HashMap<&'a str, &'a Exchange>,
-    queues: HashMap<&'a str, &'a Queue>,
+    /// By their names as they will be declared, without line breaks.
+    exchanges: HashMap<Cow<'a, str>, &'a Exchange>,
+    queues: HashMap<Cow<'a, str>, &'a Queue>,
 }
 
 impl<'a> Check<'a> {
@@ -82,6 +86,9 @@ impl<'a> Check<'a> {
             if let Err(error) = policy.check() {
                 self.refuse(error);
             }
+            if let Err(error) = Name::check(&policy.name) {
+                self.refuse(error);
+            }
             if seen.insert(&policy.name, policy).is_some_and(|before| before != policy) {
                 self.problems.push(Problem::Twice(Item::Policy(policy.name.clone())));
             }
@@ -91,16 +98,23 @@ impl<'a> Check<'a> {
 
     /// Whether it is new.
     fn exchange(&mut self, exchange: &'a Exchange) -> bool {
-        if let Some(before) = self.exchanges.insert(&exchange.name, exchange) {
+        let name = match self.name(&exchange.name, &exchange.arguments) {
+            Ok(name) => name,
+            Err(error) => {
+                self.refuse(error);
+                return false;
+            }
+        };
+        if let Some(before) = self.exchanges.insert(name.clone(), exchange) {
             if before.request() != exchange.request() {
                 self.problems.push(Problem::Twice(Item::Exchange(exchange.name.clone())));
             }
             return false;
         }
         let request = exchange.request();
-        let there = self.state.graph.find(&exchange.name).and_then(|id| self.state.graph.exchange(id));
+        let there = self.state.graph.find(&name).and_then(|id| self.state.graph.exchange(id));
         match there {
-            Some(there) if !exchange.name.is_empty() => {
+            Some(there) if !name.is_empty() => {
                 let differences = exchange_differences(there, exchange.kind, &request);
                 self.problems.extend(differences.map(Problem::Mismatch));
                 false
@@ -116,17 +130,24 @@ impl<'a> Check<'a> {
 
     /// Whether it is new.
     fn queue(&mut self, queue: &'a Queue) -> bool {
-        if queue.name.is_empty() {
+        let name = match self.name(&queue.name, &queue.arguments) {
+            Ok(name) => name,
+            Err(error) => {
+                self.refuse(error);
+                return false;
+            }
+        };
+        if name.is_empty() {
             self.problems.push(Problem::NoName);
             return false;
         }
-        if let Some(before) = self.queues.insert(&queue.name, queue) {
+        if let Some(before) = self.queues.insert(name.clone(), queue) {
             if before.request() != queue.request() {
                 self.problems.push(Problem::Twice(Item::Queue(queue.name.clone())));
             }
             return false;
         }
-        if let Some(cell) = self.state.queue(&queue.name) {
+        if let Some(cell) = self.state.queue(&name) {
             if let Err(error) = cell.check_owner(None) {
                 self.refuse(error);
                 return false;
@@ -135,12 +156,18 @@ impl<'a> Check<'a> {
             self.problems.extend(differences.map(Problem::Mismatch));
             return false;
         }
-        let checked = check_queue_name(&queue.name)
+        let checked = check_queue_name(&name)
             .and_then(|name| Ok(QueueSpec::check(name, queue.request().flags(), queue.arguments.clone())?));
         if let Err(error) = checked {
             self.refuse(error);
         }
         true
+    }
+
+    /// The name as it will be declared, where it and the arguments can be carried at all.
+    fn name(&self, name: &'a str, arguments: &Table) -> Result<Cow<'a, str>, TopologyError> {
+        check_arguments(arguments, self.limits)?;
+        stripped(name)
     }
 
     /// Whether it is new.
@@ -156,16 +183,17 @@ impl<'a> Check<'a> {
 
     fn try_binding(&self, end: End<'a>, binding: &'a Binding) -> Result<bool, TopologyError> {
         let asked = binding.asked(end);
+        asked.check_size(self.limits)?;
         asked.check_default()?;
-        let declared = self.exchanges.get(&*binding.source).map(|exchange| exchange.kind);
+        let source = stripped(&binding.source)?;
+        let declared = self.exchanges.get(&source).map(|exchange| exchange.kind);
         let kind = match declared {
             Some(kind) => Some(kind),
             None => {
-                let id = self.state.exchange(&binding.source)?;
+                let id = self.state.exchange(&source)?;
                 self.state.graph.exchange(id).map(|spec| spec.kind)
             }
         };
-        Name::new(&binding.key)?;
         if kind == Some(ExchangeKind::Headers) {
             Predicate::new(&binding.arguments)?;
         }

@@ -65,13 +65,18 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such queue, one that is exclusive to a connection, or the broker closed or shutting down.
+    /// [`TopologyError`]: no such queue, one that is exclusive to a connection, one that has
+    /// [`Limits::unacked_messages`](crate::Limits::unacked_messages) out, or the broker closed or shutting down.
     pub fn get(&self, queue: &str) -> Result<Option<Delivery>, TopologyError> {
         let engine = self.engine();
         if engine.is_stopped() {
             return Err(TopologyError::Closed);
         }
         let source = Arc::new(Source::find_shared(engine, queue)?);
+        let limit = engine.limits.unacked_messages;
+        if source.cell.read(|state| state.counts().unacked) >= limit {
+            return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
+        }
         let handout = engine.get(&source.cell, engine.next_session(), false, |handout, _| handout);
         match handout {
             Some(handout) => Ok(handout.map(|handout| Delivery::new(&source, handout))),

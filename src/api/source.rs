@@ -1,5 +1,6 @@
 //! Where deliveries come from: a queue and its broker, shared by a consumer and its deliveries.
 
+use crate::base::Name;
 use crate::engine::cell::QueueCell;
 use crate::engine::{Engine, TopologyError};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub(crate) struct Source {
 impl Source {
     /// Finds a queue by its name.
     pub(crate) fn find(engine: &Arc<Engine>, queue: &str) -> Result<Self, TopologyError> {
+        Name::check(queue)?;
         let found = engine.topology.read().queue(queue).cloned();
         match found {
             Some(cell) => Ok(Self { engine: Arc::clone(engine), cell }),

@@ -26,35 +26,40 @@ pub struct Limits {
     pub ready_messages: usize,
     /// Bytes of ready bodies of one queue, beside its own `x-max-length-bytes`; as `ready_messages`. Default 4 GiB.
     pub ready_bytes: u64,
-    /// Unsettled deliveries of one consumer or channel on one queue where it set no prefetch. At the bound the queue
-    /// waits for settlements. Default 65,536.
+    /// Unsettled deliveries of one consumer that set no prefetch: at the bound the queue waits for settlements. A channel
+    /// that holds so many is refused a `basic.get` and further consumers with 506, and a queue that has so many out
+    /// refuses `Broker::get` with `LimitReached`. Default 65,536.
     pub unacked_messages: usize,
     /// Deliveries handed to a consumer or channel that it has not yet received. At the bound its queues wait until it
     /// receives; RabbitMQ has the same window of 200 between a queue and a channel. Default 200.
     pub undrained_deliveries: usize,
-    /// Returns, confirms and cancels waiting on one channel for its poll. At the bound publishes on that channel are
-    /// refused until some were received. Default 65,536.
+    /// Returns, confirms, cancels and direct replies waiting on one channel for its poll. At the bound publishes on that
+    /// channel are refused until some were received, direct replies are dropped, and starting a consumer is refused
+    /// with 506. Default 65,536.
     pub channel_events: usize,
-    /// Publishes and settlements held by one open transaction. One more is refused. Default 65,536.
+    /// Publishes and settlements held by one open transaction. One more publish is refused and given back; one more
+    /// settlement closes the channel with 406, which gives everything back to its queues. Default 65,536.
     pub transaction_operations: usize,
     /// Bytes of one body: RabbitMQ's `max_message_size`. A larger one is refused with 406. Default 16 MiB.
     pub message_bytes: usize,
-    /// Header fields of one message, nested ones included. Default 4,096.
+    /// Header fields of one message, nested ones included, and so with the arguments of a declaration, binding or
+    /// consumer. More are refused: a message with 406, arguments with `LimitReached`. Default 4,096.
     pub header_fields: usize,
-    /// Bytes of all header names and values of one message. Default 131,072, RabbitMQ's frame size.
+    /// Bytes of all header names and values of one message, or of arguments, as `header_fields`. Default 131,072,
+    /// RabbitMQ's frame size.
     pub header_bytes: usize,
-    /// Levels of nesting in a header or argument table. Default 64.
+    /// Levels of nesting in a header or argument table; never more than 128. Default 64.
     pub header_depth: usize,
-    /// Keys in `CC` and `BCC` together. Default 1,024.
+    /// Keys in `CC` and `BCC` together. More are refused with 406. Default 1,024.
     pub carbon_copies: usize,
     /// Dead-letter hops that one call carries itself; the rest goes to the broker's backlog, which the next calls
-    /// work off. Default 10,000.
+    /// work off, or the broker's thread. 0 is taken as 1. Default 10,000.
     pub hops_per_call: usize,
     /// Different pairs of queue and reason in one message's `x-death`. At the bound the oldest entry is forgotten.
-    /// Default 1,024.
+    /// 0 is taken as 1. Default 1,024.
     pub death_records: usize,
     /// Milliseconds until an at-least-once dead letter that found no taker is tried again; RabbitMQ's
-    /// `dead_letter_worker_publisher_confirm_timeout`. Default 180,000.
+    /// `dead_letter_worker_publisher_confirm_timeout`. 0 is taken as 1. Default 180,000.
     pub dead_letter_retry_millis: u64,
     /// Prefetch of a plain consumer that asks for none. Small, so that work spreads over consumers. Default 64.
     pub default_prefetch: u32,

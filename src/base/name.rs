@@ -41,10 +41,16 @@ impl Name {
     /// [`NameTooLong`] where it has more than 255 bytes.
     pub fn new(text: impl AsRef<str>) -> Result<Self, NameTooLong> {
         let text = text.as_ref();
+        Self::check(text)?;
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// Whether a text is short enough for a name.
+    pub(crate) fn check(text: &str) -> Result<(), NameTooLong> {
         if text.len() > Self::MAX_BYTES {
             return Err(NameTooLong { start: text.chars().take(32).collect(), bytes: text.len() });
         }
-        Ok(Self(Arc::from(text)))
+        Ok(())
     }
 
     /// Shares text known to be short enough: the crate's own constants and what was checked before.

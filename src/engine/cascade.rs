@@ -97,7 +97,8 @@ impl Engine {
             older.append(&mut work.letters);
             work.letters = older;
         }
-        let mut budget = self.limits.hops_per_call;
+        // With none at all the backlog would stand for ever.
+        let mut budget = self.limits.hops_per_call.max(1);
         while let Some(letter) = work.letters.pop_front() {
             if budget == 0 {
                 work.letters.push_front(letter);
@@ -110,6 +111,8 @@ impl Engine {
             let mut backlog = self.backlog.lock();
             backlog.append(&mut work.letters);
             self.backlog_length.store(backlog.len(), Ordering::Release);
+            // Where no call comes any more, the timer's thread works it off.
+            work.kick = true;
         }
         for cell in std::mem::take(&mut work.expired) {
             self.expire_queue(&cell);

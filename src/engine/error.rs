@@ -4,7 +4,6 @@ use crate::base::{NameTooLong, ReplyCode};
 use crate::message::Value;
 use crate::queue::{Inequivalent, InvalidPolicy, InvalidQueue};
 use crate::route::{BindError, UnknownKind};
-use std::borrow::Cow;
 use std::fmt;
 
 /// Why an exchange, queue, binding or policy was not declared, deleted, bound, purged or looked up.
@@ -95,7 +94,8 @@ pub enum TopologyError {
     NameTooLong(NameTooLong),
     /// It would be one too many for the broker's limits; raise the limit in the builder, or delete some. 506.
     LimitReached {
-        /// What there are too many of: `exchanges`, `queues`, `bindings` or `policies`.
+        /// What there are too many of: `exchanges`, `queues`, `bindings`, `policies`, `consumers of a queue`, or
+        /// `unsettled deliveries`; of arguments it is their fields, bytes or levels.
         what: &'static str,
         /// The limit.
         limit: usize,
@@ -230,9 +230,4 @@ impl From<InvalidPolicy> for TopologyError {
     fn from(error: InvalidPolicy) -> Self {
         Self::InvalidPolicy(Box::new(error))
     }
-}
-
-/// RabbitMQ takes line breaks out of the names that topology methods get.
-pub(super) fn stripped(name: &str) -> Cow<'_, str> {
-    if name.contains(['\r', '\n']) { Cow::Owned(name.replace(['\r', '\n'], "")) } else { Cow::Borrowed(name) }
 }

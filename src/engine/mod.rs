@@ -17,6 +17,7 @@ pub(crate) mod cell;
 mod deadlines;
 mod drive;
 mod error;
+mod fits;
 mod policies;
 mod publish;
 mod quiet;
@@ -35,6 +36,7 @@ pub(crate) mod waiter;
 
 pub(crate) use cascade::{LetterCounts, Worklist};
 pub use error::TopologyError;
+pub(crate) use fits::{check_arguments, stripped};
 pub(crate) use publish::{Cells, NoRoute, Outcome, Route};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,

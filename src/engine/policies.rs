@@ -119,6 +119,7 @@ impl Engine {
 impl Topology {
     /// Puts a policy among the others; [`Engine::renew`] puts it in force.
     pub(crate) fn put_policy(&mut self, limits: &Limits, policy: Policy) -> Result<(), TopologyError> {
+        Name::check(&policy.name)?;
         let pattern = policy.compile()?;
         if self.policies.entries.len() >= limits.policies && self.policies.get(&policy.name).is_none() {
             return Err(TopologyError::LimitReached { what: "policies", limit: limits.policies });

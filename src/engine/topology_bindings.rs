@@ -1,6 +1,7 @@
 //! Bindings: made and undone, to queues and to exchanges. Checks come in RabbitMQ's order.
 
-use super::error::{TopologyError, stripped};
+use super::error::TopologyError;
+use super::fits::{check_arguments, stripped};
 use super::request::{ExchangeBinding, QueueBinding};
 use super::{Engine, Topology};
 use crate::base::{ExchangeId, Limits, Name, SessionId};
@@ -36,7 +37,9 @@ impl Engine {
 
     /// Undoes a binding between exchanges. That there was none is no error.
     pub(crate) fn exchange_unbind(&self, request: &ExchangeBinding) -> Result<(), TopologyError> {
-        self.changing()?.unbind(None, &Asked::from(request))
+        let asked = Asked::from(request);
+        asked.check_size(&self.limits)?;
+        self.changing()?.unbind(None, &asked)
     }
 
     /// Binds a queue to an exchange. `owner` is the connection that asks.
@@ -46,7 +49,9 @@ impl Engine {
 
     /// Undoes a binding of a queue. That there was none is no error.
     pub(crate) fn queue_unbind(&self, owner: Option<SessionId>, request: &QueueBinding) -> Result<(), TopologyError> {
-        self.changing()?.unbind(owner, &Asked::from(request))
+        let asked = Asked::from(request);
+        asked.check_size(&self.limits)?;
+        self.changing()?.unbind(owner, &asked)
     }
 }
 
@@ -58,8 +63,9 @@ impl Topology {
         owner: Option<SessionId>,
         asked: &Asked<'_>,
     ) -> Result<bool, TopologyError> {
+        asked.check_size(limits)?;
         asked.check_default()?;
-        let source = self.exchange(&stripped(asked.source))?;
+        let source = self.exchange(&stripped(asked.source)?)?;
         let destination = self.destination(asked.destination)?;
         let key = Name::new(asked.key)?;
         if self.graph.exchange(source).is_some_and(|spec| spec.kind == ExchangeKind::Headers) {
@@ -85,7 +91,7 @@ impl Topology {
 
     /// The binding as the graph knows it, if both its ends are there.
     pub(crate) fn find_binding(&self, asked: &Asked<'_>) -> Result<(ExchangeId, Binding), TopologyError> {
-        let source = self.exchange(&stripped(asked.source))?;
+        let source = self.exchange(&stripped(asked.source)?)?;
         let destination = self.destination(asked.destination)?;
         let key = Name::new(asked.key)?;
         Ok((source, Binding { destination, key, arguments: asked.arguments.clone() }))
@@ -93,9 +99,9 @@ impl Topology {
 
     fn destination(&self, end: End<'_>) -> Result<Destination, TopologyError> {
         match end {
-            End::Exchange(name) => self.exchange(&stripped(name)).map(Destination::Exchange),
+            End::Exchange(name) => self.exchange(&stripped(name)?).map(Destination::Exchange),
             End::Queue(name) => {
-                let name = stripped(name);
+                let name = stripped(name)?;
                 let queue = self.graph.queue(&name);
                 queue.map(Destination::Queue).ok_or_else(|| TopologyError::NoQueue { queue: name.into() })
             }
@@ -112,13 +118,22 @@ impl Topology {
 }
 
 impl Asked<'_> {
+    /// Names, key and arguments that can be carried.
+    pub(crate) fn check_size(&self, limits: &Limits) -> Result<(), TopologyError> {
+        let (End::Queue(destination) | End::Exchange(destination)) = self.destination;
+        for name in [self.source, destination, self.key] {
+            Name::check(name)?;
+        }
+        check_arguments(self.arguments, limits)
+    }
+
     /// The default exchange is bound to every queue by its name, and cannot be bound otherwise.
     pub(crate) fn check_default(&self) -> Result<(), TopologyError> {
         let destination = match self.destination {
             End::Exchange(name) => name,
             End::Queue(_) => "a queue",
         };
-        match stripped(self.source).is_empty() || stripped(destination).is_empty() {
+        match stripped(self.source)?.is_empty() || stripped(destination)?.is_empty() {
             true => Err(TopologyError::DefaultExchange),
             false => Ok(()),
         }

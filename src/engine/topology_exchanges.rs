@@ -1,6 +1,7 @@
 //! Exchanges: declared, looked up, deleted. Checks come in RabbitMQ's order, since a client sees the first that fails.
 
-use super::error::{TopologyError, stripped};
+use super::error::TopologyError;
+use super::fits::{check_arguments, stripped};
 use super::request::{ExchangeDeclare, ExchangeDelete};
 use super::{Engine, Topology};
 use crate::base::{ExchangeId, Limits, Name};
@@ -22,7 +23,7 @@ impl Engine {
 
     /// Checks that an exchange is there.
     pub(crate) fn exchange_check(&self, name: &str) -> Result<(), TopologyError> {
-        let name = stripped(name);
+        let name = stripped(name)?;
         if name.is_empty() {
             return Err(TopologyError::DefaultExchange);
         }
@@ -31,7 +32,7 @@ impl Engine {
 
     /// Deletes an exchange. One that is not there is no error.
     pub(crate) fn exchange_delete(&self, request: &ExchangeDelete) -> Result<(), TopologyError> {
-        let name = stripped(&request.exchange);
+        let name = stripped(&request.exchange)?;
         if name.is_empty() {
             return Err(TopologyError::DefaultExchange);
         }
@@ -60,6 +61,7 @@ impl Topology {
         limits: &Limits,
         request: &ExchangeDeclare,
     ) -> Result<bool, TopologyError> {
+        check_arguments(&request.arguments, limits)?;
         let (name, kind) = self.exchange_check_declare(request)?;
         if self.graph.find(&name).is_some() {
             return Ok(false);
@@ -87,7 +89,7 @@ impl Topology {
         request: &ExchangeDeclare,
     ) -> Result<(Name, ExchangeKind), TopologyError> {
         let kind: ExchangeKind = request.kind.parse()?;
-        let name = stripped(&request.exchange);
+        let name = stripped(&request.exchange)?;
         if name.is_empty() {
             return Err(TopologyError::DefaultExchange);
         }

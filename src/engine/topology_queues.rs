@@ -4,7 +4,8 @@
 //! found or made, and no longer: what concerns the queue's messages takes its own lock afterwards.
 
 use super::cell::QueueCell;
-use super::error::{TopologyError, stripped};
+use super::error::TopologyError;
+use super::fits::{check_arguments, stripped};
 use super::request::{QueueDeclare, QueueDeclared, QueueDelete};
 use super::{Engine, Topology};
 use crate::base::{Name, QueueId, SessionId};
@@ -36,7 +37,7 @@ impl Engine {
 
     /// Checks that a queue is there and may be used, and gives its counts.
     pub(crate) fn queue_check(&self, owner: Option<SessionId>, name: &str) -> Result<QueueDeclared, TopologyError> {
-        let name = stripped(name);
+        let name = stripped(name)?;
         let missing = || TopologyError::NoQueue { queue: name.as_ref().into() };
         let cell = self.topology.read().queue(&name).cloned().ok_or_else(missing)?;
         // RabbitMQ counts, which is use, before it looks at whose it is.
@@ -47,6 +48,7 @@ impl Engine {
 
     /// The queue of this name, if it may be used.
     pub(crate) fn lookup(&self, owner: Option<SessionId>, name: &str) -> Result<Arc<QueueCell>, TopologyError> {
+        Name::check(name)?;
         let found = self.topology.read().queue(name).cloned();
         let cell = found.ok_or_else(|| TopologyError::NoQueue { queue: name.into() })?;
         cell.check_owner(owner)?;
@@ -67,7 +69,7 @@ impl Engine {
 
     /// Deletes a queue, and says how many messages were ready in it. One that is not there is no error.
     pub(crate) fn queue_delete(&self, owner: Option<SessionId>, request: &QueueDelete) -> Result<u64, TopologyError> {
-        let name = stripped(&request.queue);
+        let name = stripped(&request.queue)?;
         let Some(cell) = self.topology.read().queue(&name).cloned() else { return Ok(0) };
         cell.check_owner(owner)?;
         if cell.spec.kind == QueueKind::Quorum
@@ -98,7 +100,8 @@ impl Engine {
         owner: Option<SessionId>,
         request: &QueueDeclare,
     ) -> Result<(Arc<QueueCell>, bool), TopologyError> {
-        let name = stripped(&request.queue);
+        let name = stripped(&request.queue)?;
+        check_arguments(&request.arguments, &self.limits)?;
         let name = match &*name {
             "" => {
                 QueueSpec::check_server_named(&request.arguments)?;

@@ -201,6 +201,12 @@ impl QueueState {
         each!(ref self, queue => queue.has_room(bytes))
     }
 
+    /// Whether a body of `bytes` would be taken if nothing were ready.
+    #[must_use]
+    pub fn could_hold(&self, bytes: u64) -> bool {
+        each!(ref self, queue => queue.could_hold(bytes))
+    }
+
     /// The first `count` ready messages, and whether each was out before.
     #[must_use]
     pub fn peek(&self, count: usize) -> Vec<(Arc<Envelope>, bool)> {

@@ -7,6 +7,7 @@ use crate::base::{Name, ReplyCode};
 use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::sink::Sink;
+use crate::engine::{TopologyError, check_arguments};
 use crate::message::Table;
 use crate::queue::QueueKind;
 use crate::queue::effect::{AttachError, ConsumerSpec};
@@ -50,14 +51,17 @@ impl Channel {
     ///
     /// A [`Close`] of this channel: 404 where the queue is not there, 405 for another connection's exclusive queue, 403
     /// where an exclusive consumer is in the way, 406 for bad arguments. Or of the connection: 530 for a tag in use,
-    /// 540 for a quorum queue on a channel with a global limit.
+    /// 540 for a quorum queue on a channel with a global limit, 506 at `Limits::consumers_per_queue`, or where the channel
+    /// holds `Limits::unacked_messages` unsettled or leaves `Limits::channel_events` unreceived.
     pub fn basic_consume(&self, request: &Consume) -> Result<Name, Close> {
         self.run_on_queue("basic.consume", &request.queue, |channel, state, queue| {
+            check_arguments(&request.arguments, &channel.engine().limits)?;
             let tag = channel.free_tag(&request.tag)?;
             if queue == REPLY_TO {
                 return channel.consume_replies(state, tag, request.no_ack);
             }
             let queue = channel.lookup(queue)?;
+            channel.check_room(request.no_ack)?;
             channel.consume(state, request, &queue, tag)
         })
     }
@@ -84,7 +88,8 @@ impl Channel {
     /// # Errors
     ///
     /// A [`Close`] of this channel: 404 where the queue is not there, 405 for another connection's exclusive queue and
-    /// for a quorum queue with a single active consumer.
+    /// for a quorum queue with a single active consumer. Or of the connection: 506 where the channel holds
+    /// `Limits::unacked_messages` unsettled.
     pub fn basic_get(&self, queue: &str, acknowledge: Acknowledge) -> Result<Option<GetOk>, Close> {
         self.run_on_queue("basic.get", queue, |channel, _, queue| {
             let queue = channel.lookup(queue)?;
@@ -98,6 +103,7 @@ impl Channel {
             }
             let inbox = &channel.cell.inbox;
             let no_ack = acknowledge == Acknowledge::No;
+            channel.check_room(no_ack)?;
             let got = channel.engine().get(&queue, inbox.session, no_ack, |handout, left| {
                 (inbox.fetched(&queue, handout.reference), handout, left)
             });
@@ -107,6 +113,21 @@ impl Channel {
                 message_count: left as u64,
             }))
         })
+    }
+
+    /// Refuses what would add to what the channel holds without a bound: deliveries that it does not settle, or events
+    /// that it does not receive.
+    fn check_room(&self, no_ack: bool) -> Result<(), Fault> {
+        let (inbox, limits) = (&self.cell.inbox, &self.engine().limits);
+        if !no_ack && inbox.unsettled() >= limits.unacked_messages {
+            let (what, limit) = ("unsettled deliveries", limits.unacked_messages);
+            return Err(TopologyError::LimitReached { what, limit }.into());
+        }
+        if inbox.is_full() {
+            let (what, limit) = ("events waiting on a channel", limits.channel_events);
+            return Err(TopologyError::LimitReached { what, limit }.into());
+        }
+        Ok(())
     }
 
     /// The tag that a consumer gets: the one it asks for, where that is free, or a new one.
@@ -120,7 +141,7 @@ impl Channel {
         if inbox.has_consumer(asked) {
             return Err(Fault::new(ReplyCode::NotAllowed, format_args!("attempt to reuse consumer tag '{asked}'")));
         }
-        Name::new(asked).map_err(Fault::precondition)
+        Ok(Name::new(asked).map_err(TopologyError::from)?)
     }
 
     /// Lets a consumer in under a tag that is free.
@@ -158,9 +179,7 @@ fn not_attached(queue: &QueueCell, error: AttachError) -> Fault {
         AttachError::ExclusiveUse => {
             Fault::new(ReplyCode::AccessRefused, format_args!("queue '{name}' in vhost '/' in exclusive use"))
         }
-        AttachError::TooMany => {
-            Fault::precondition(format_args!("queue '{name}' in vhost '/' has as many consumers as a queue may have"))
-        }
+        AttachError::TooMany(limit) => TopologyError::LimitReached { what: "consumers of a queue", limit }.into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What goes wrong on a channel: the close of a channel or connection, and what a publish or a poll can answer beside.
 
-use crate::base::ReplyCode;
+use crate::base::{Name, ReplyCode};
 use crate::message::Message;
 use std::fmt;
 
@@ -35,14 +35,24 @@ pub struct Close {
     pub code: ReplyCode,
     /// The method that was the cause, such as `queue.declare`.
     pub method: &'static str,
-    /// RabbitMQ's text: the code's name and what was wrong.
+    /// RabbitMQ's text: the code's name and what was wrong, of at most 255 bytes.
     pub text: String,
 }
 
 impl Close {
     pub(crate) fn new(scope: Scope, code: ReplyCode, method: &'static str, what: impl fmt::Display) -> Self {
-        Self { scope, code, method, text: format!("{code} - {what}") }
+        Self { scope, code, method, text: short(format!("{code} - {what}")) }
     }
+}
+
+/// The reply text of AMQP is a short string. RabbitMQ cuts a longer one and puts points behind it.
+fn short(mut text: String) -> String {
+    if text.len() > Name::MAX_BYTES {
+        let end = (0..=Name::MAX_BYTES - 3).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push_str("...");
+    }
+    text
 }
 
 impl fmt::Display for Close {

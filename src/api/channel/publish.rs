@@ -173,12 +173,15 @@ impl Channel {
 }
 
 impl State {
-    /// Notes the queues that know their publishers, to be told when the channel ends.
-    fn note_publisher(&mut self, cells: &Cells) {
+    /// Notes quorum queues: they know their publishers, and are to forget this one when it ends.
+    fn note_publisher(&mut self, cells: &[Arc<QueueCell>]) {
         for cell in cells.iter().filter(|cell| cell.spec.kind == QueueKind::Quorum) {
-            if self.published.insert(cell.serial, Arc::clone(cell)).is_none() && self.published.len().is_power_of_two()
-            {
-                // So that deleted ones never make up more than half.
+            if self.published.contains_key(&cell.serial) {
+                continue;
+            }
+            self.published.insert(cell.serial, Arc::clone(cell));
+            // At each power of two, so that deleted ones never make up more than half.
+            if self.published.len().is_power_of_two() {
                 self.published.retain(|_, cell| !cell.is_closed());
             }
         }

@@ -104,6 +104,8 @@ impl Channel {
         };
         let most = self.engine().limits.transaction_operations;
         if transaction.operations().saturating_add(entries.len()) > most {
+            // Outstanding again, so that the close gives them back to their queues.
+            self.cell.inbox.restore(entries);
             return Err(Fault::precondition(format_args!("a transaction may hold {most} operations at most")));
         }
         transaction.settle(settlement, entries);

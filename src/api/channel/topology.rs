@@ -1,6 +1,7 @@
 //! Exchanges, queues and bindings of a channel: each method is the engine's own, told as AMQP tells its faults.
 
 use super::{Channel, Close, Fault};
+use crate::base::Name;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
@@ -63,6 +64,7 @@ impl Channel {
     /// queue, 406 for bad arguments or a queue that exists and differs, 403 for a reserved name.
     pub fn queue_declare(&self, request: &QueueDeclare) -> Result<QueueDeclared, Close> {
         self.run("queue.declare", |channel, state| {
+            Name::check(&request.queue).map_err(TopologyError::from)?;
             let declared = if request.queue.starts_with(REPLY_TO) {
                 channel.declare_reply_address(&request.queue)?
             } else {

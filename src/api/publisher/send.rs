@@ -185,11 +185,7 @@ impl Spot {
             Ok((number, replaced)) => {
                 drop(replaced);
                 self.0 = Some((Arc::clone(cell), number));
-                let never = cell.read(|state| {
-                    let counts = state.counts();
-                    counts.ready + counts.dying == 0 && !state.has_room(bytes)
-                });
-                if never { Room::Never } else { Room::Wait }
+                if cell.read(|state| state.could_hold(bytes)) { Room::Wait } else { Room::Never }
             }
             Err(_) => {
                 self.leave();

@@ -144,7 +144,7 @@ impl ClassicQueue {
             return Err(AttachError::ExclusiveUse);
         }
         if self.consumers.len() >= self.limits.consumers {
-            return Err(AttachError::TooMany);
+            return Err(AttachError::TooMany(self.limits.consumers));
         }
         self.used = now;
         let id = self.consumers.insert(spec, self.limits.unacked_messages);
@@ -254,6 +254,12 @@ impl ClassicQueue {
         !(full || rejects && over)
     }
 
+    /// Whether a body of `bytes` would be taken if nothing were ready.
+    pub(crate) fn could_hold(&self, bytes: u64) -> bool {
+        let rejects = self.settings.overflow != Overflow::DropHead;
+        !(self.limits.is_full(0, 0, bytes) || rejects && over_length(&self.settings, 1, bytes))
+    }
+
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {
         self.ready.iter()
     }
@@ -335,7 +341,7 @@ impl ClassicQueue {
     /// When the queue's time without use ends.
     pub(crate) fn unused_until(&self) -> Option<Moment> {
         let expires = self.settings.expires_millis?;
-        (self.consumers.len() == 0).then(|| self.used.plus_millis(expires))
+        (self.consumers.len() == 0).then(|| self.used.plus_millis(expires)).filter(|end| *end != Moment::MAX)
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {

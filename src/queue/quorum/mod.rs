@@ -193,7 +193,7 @@ impl QuorumQueue {
     ) -> Result<ConsumerId, AttachError> {
         self.catch_up(now, fx);
         if self.consumers.len() >= self.limits.consumers {
-            return Err(AttachError::TooMany);
+            return Err(AttachError::TooMany(self.limits.consumers));
         }
         let id = self.consumers.insert(spec);
         self.checkout(now, fx);
@@ -321,6 +321,12 @@ impl QuorumQueue {
         !refuses && !self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
     }
 
+    /// Whether a body of `bytes` would be taken if nothing were ready. The queue's own length is looked at before one
+    /// comes in, so it always lets in one.
+    pub(crate) fn could_hold(&self, bytes: u64) -> bool {
+        !self.limits.is_full(0, 0, bytes)
+    }
+
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {
         self.ready.iter()
     }
@@ -443,7 +449,8 @@ impl QuorumQueue {
     /// When the queue's time without use ends.
     pub(crate) fn unused_until(&self) -> Option<Moment> {
         let expires = self.settings.expires_millis?;
-        (self.consumers.is_empty() && self.got == 0).then(|| self.used.plus_millis(expires))
+        let unused = self.consumers.is_empty() && self.got == 0;
+        unused.then(|| self.used.plus_millis(expires)).filter(|end| *end != Moment::MAX)
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
