@@ -517,6 +517,7 @@ fn hops_per_call() {
         assert_eq!(arrived(&rig), share);
         assert_eq!(rig.broker.next_deadline(), Some(rig.broker.now()));
         rig.broker.publish("", "nowhere", Message::new("")).unwrap();
+        assert_eq!(arrived(&rig), 2 * share);
         rig.declare("elsewhere");
         assert_eq!(arrived(&rig), 3 * share);
         rig.broker.run_due();

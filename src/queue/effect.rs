@@ -50,7 +50,7 @@ pub enum AttachError {
     /// It wants to be the only one and is not, or another is the only one (403).
     ExclusiveUse,
     /// The queue has `Limits::consumers_per_queue` already.
-    TooMany(usize),
+    TooMany,
     /// The queue is being deleted.
     Gone,
 }

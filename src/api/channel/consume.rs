@@ -162,25 +162,34 @@ impl Channel {
             tag: tag.clone(),
         };
         let sink: Arc<dyn Sink> = Arc::clone(inbox) as Arc<dyn Sink>;
-        let id = self.engine().attach(queue, spec, sink).map_err(|error| not_attached(queue, error))?;
+        let openings = inbox.openings();
+        let id = self.engine().attach(queue, spec, sink).map_err(|error| self.not_attached(queue, error))?;
         inbox.add_consumer(tag.clone(), Consumer { queue: Arc::clone(queue), id });
+        // Another thread may have received what came at once, and did not know yet that this queue waits for that.
+        if inbox.openings() != openings {
+            self.engine().resume(queue, inbox.session);
+        }
         Ok(tag)
+    }
+
+    /// Why a consumer was not let in.
+    fn not_attached(&self, queue: &QueueCell, error: AttachError) -> Fault {
+        let name = &queue.spec.name;
+        match error {
+            AttachError::Gone => no_queue(queue),
+            AttachError::ExclusiveUse => {
+                Fault::new(ReplyCode::AccessRefused, format_args!("queue '{name}' in vhost '/' in exclusive use"))
+            }
+            AttachError::TooMany => {
+                let limit = self.engine().limits.consumers_per_queue;
+                TopologyError::LimitReached { what: "consumers of a queue", limit }.into()
+            }
+        }
     }
 }
 
 fn no_queue(queue: &QueueCell) -> Fault {
     Fault::new(ReplyCode::NotFound, format_args!("no queue '{}' in vhost '/'", queue.spec.name))
-}
-
-fn not_attached(queue: &QueueCell, error: AttachError) -> Fault {
-    let name = &queue.spec.name;
-    match error {
-        AttachError::Gone => no_queue(queue),
-        AttachError::ExclusiveUse => {
-            Fault::new(ReplyCode::AccessRefused, format_args!("queue '{name}' in vhost '/' in exclusive use"))
-        }
-        AttachError::TooMany(limit) => TopologyError::LimitReached { what: "consumers of a queue", limit }.into(),
-    }
 }
 
 /// Reads `x-priority`, and refuses what belongs to other kinds of queue.

@@ -86,6 +86,8 @@ pub(super) struct Inbox {
     most_told: usize,
     /// How many of the arrivals are no deliveries of queues, which have a window of their own. Changed under the lock.
     told: AtomicUsize,
+    /// Counts how often enough was received for its queues to go on.
+    openings: AtomicUsize,
     inner: Mutex<Inner>,
 }
 
@@ -105,12 +107,33 @@ impl Inbox {
     pub(super) fn new(session: SessionId, limits: &Limits) -> Arc<Self> {
         let inner = Mutex::new(Rank::Inbox, Inner::default());
         let credit = Arc::new(Credit::new(limits.undrained_deliveries));
-        Arc::new(Self { session, credit, most_told: limits.channel_events, told: AtomicUsize::new(0), inner })
+        Arc::new(Self {
+            session,
+            credit,
+            most_told: limits.channel_events,
+            told: AtomicUsize::new(0),
+            openings: AtomicUsize::new(0),
+            inner,
+        })
     }
 
     /// Whether so much waits, deliveries apart, that no publish may add to it.
     pub(super) fn is_full(&self) -> bool {
         self.told.load(Ordering::Acquire) >= self.most_told
+    }
+
+    /// Counts a delivery as received. True where that lets its queues go on.
+    pub(super) fn received(&self) -> bool {
+        let opened = self.credit.leave_window(1);
+        if opened {
+            self.openings.fetch_add(1, Ordering::AcqRel);
+        }
+        opened
+    }
+
+    /// How often its queues were let go on.
+    pub(super) fn openings(&self) -> usize {
+        self.openings.load(Ordering::Acquire)
     }
 
     /// Takes the first arrival, or puts `waiter` into its place.

@@ -75,7 +75,7 @@ impl Channel {
                 if let Some(next) = next {
                     next.wake();
                 }
-                if matches!(arrival, Arrival::Delivery { .. }) && inbox.credit.leave_window(1) {
+                if matches!(arrival, Arrival::Delivery { .. }) && inbox.received() {
                     self.resume();
                 }
                 Poll::Ready(Some(arrival.into()))

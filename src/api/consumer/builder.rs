@@ -129,7 +129,7 @@ impl ConsumeError {
         let queue = source.cell.spec.name.to_string();
         match refused {
             AttachError::ExclusiveUse => Self::ExclusiveUse(queue),
-            AttachError::TooMany(_) => Self::TooMany(queue),
+            AttachError::TooMany => Self::TooMany(queue),
             AttachError::Gone => Self::Queue(source.gone()),
         }
     }

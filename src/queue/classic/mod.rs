@@ -144,7 +144,7 @@ impl ClassicQueue {
             return Err(AttachError::ExclusiveUse);
         }
         if self.consumers.len() >= self.limits.consumers {
-            return Err(AttachError::TooMany(self.limits.consumers));
+            return Err(AttachError::TooMany);
         }
         self.used = now;
         let id = self.consumers.insert(spec, self.limits.unacked_messages);

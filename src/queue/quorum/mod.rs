@@ -193,7 +193,7 @@ impl QuorumQueue {
     ) -> Result<ConsumerId, AttachError> {
         self.catch_up(now, fx);
         if self.consumers.len() >= self.limits.consumers {
-            return Err(AttachError::TooMany(self.limits.consumers));
+            return Err(AttachError::TooMany);
         }
         let id = self.consumers.insert(spec);
         self.checkout(now, fx);
