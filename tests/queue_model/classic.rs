@@ -173,7 +173,7 @@ impl Naive {
             return Err(AttachError::ExclusiveUse);
         }
         if self.consumers.len() >= self.setup.consumers {
-            return Err(AttachError::TooMany(self.setup.consumers));
+            return Err(AttachError::TooMany);
         }
         let number = self.next;
         self.next += 1;

@@ -221,7 +221,7 @@ impl Naive {
 
     fn attach(&mut self, now: u64, asked: &Asked) -> Result<usize, AttachError> {
         if self.consumers.iter().filter(|c| c.status != Status::Cancelled).count() >= self.setup.consumers {
-            return Err(AttachError::TooMany(self.setup.consumers));
+            return Err(AttachError::TooMany);
         }
         let prefetch = if asked.prefetch == 0 { 2_000 } else { asked.prefetch };
         let status = if self.settings.single_active { Status::Waiting } else { Status::Up };
