@@ -180,7 +180,7 @@ impl Rig {
         let (at, number) = (which / 2 % 2, which % 2);
         let channel = &self.channels[at][number];
         let outcome = on_channel(&self.broker, channel, call);
-        let expected = outcome.as_ref().map(|()| ()).map_err(|close| (close.scope, close.code));
+        let expected = outcome.as_ref().copied().map_err(|close| (close.scope, close.code));
         judge("a call", &outcome, expected);
         self.broker.check_invariants().unwrap();
         if !self.connections[at].is_open() {
@@ -194,7 +194,7 @@ impl Rig {
     }
 
     /// Everything is given up, and the broker is as able as a new one.
-    fn is_well(self) {
+    fn ends_well(self) {
         let Self { broker, connections, channels } = self;
         drop(channels);
         drop(connections);
@@ -335,6 +335,6 @@ proptest! {
         for (which, call) in &calls {
             rig.carry_out(*which, call);
         }
-        rig.is_well();
+        rig.ends_well();
     }
 }
