@@ -153,6 +153,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `engine/mod.rs` | Floor 4, the engine: the only place with locks, wakers and (where asked for) a thread |
+//! | `engine/acks.rs` | Acknowledgements that wait to be carried out |
 //! | `engine/alarms.rs` | Alarms: whoever waits for a moment, beside waiting for something else |
 //! | `engine/cascade.rs` | Deaths carried from queue to queue |
 //! | `engine/cell.rs` | The cell: a queue machine behind its lock, and the one way to use it |
@@ -174,6 +175,7 @@
 //! | `engine/topology_tests.rs` | The verbs on the topology, as a channel calls them: order of checks, texts, and what goes with what |
 //! | `engine/wait.rs` | Waiting, for threads and for tasks, on the broker's clock |
 //! | `engine/waiter.rs` | Waiters: a blocked thread or a pending task, and the place where one or many of them wait |
+//! | `engine/work.rs` | Work: what acts on queues leave to do when their locks are free |
 //!
 //! **`api/`**, floor 5, API: what users touch
 //!

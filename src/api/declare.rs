@@ -98,7 +98,7 @@ impl Broker {
             }
             (renewed, cells)
         };
-        engine.follow_renewed(renewed);
+        engine.finish(renewed);
         for cell in cells {
             engine.touch(&cell);
         }

@@ -144,10 +144,12 @@ impl Delivery {
 
     fn settle(&mut self, settlement: Settlement) -> Settled {
         let Some(reference) = self.reference.take() else { return Settled::Done };
-        match self.source.engine.settle(&self.source.cell, &[reference], settlement) {
-            true => Settled::Done,
-            false => Settled::Gone,
-        }
+        let Source { engine, cell } = &*self.source;
+        let there = match settlement {
+            Settlement::Ack => engine.ack(cell, reference),
+            Settlement::Requeue | Settlement::Reject => engine.settle(cell, &[reference], settlement),
+        };
+        if there { Settled::Done } else { Settled::Gone }
     }
 }
 

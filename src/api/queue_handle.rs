@@ -94,13 +94,11 @@ impl QueueHandle {
     pub fn purge(&self) -> Result<u64, TopologyError> {
         let Source { engine, cell } = &self.source;
         cell.check_owner(None)?;
-        let purged = cell.act(&engine.deadlines, |state, effects| {
+        let purged = engine.act(cell, |state, effects| {
             let now = engine.now_for(state, None);
             state.purge(now, effects)
         });
-        let (count, after) = purged.ok_or_else(|| self.source.gone())?;
-        engine.follow(cell, after);
-        Ok(count as u64)
+        Ok(purged.ok_or_else(|| self.source.gone())? as u64)
     }
 
     /// Deletes the queue with its messages, and says how many were ready. Its consumers end; nothing is dead-lettered.

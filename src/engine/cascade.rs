@@ -6,11 +6,12 @@
 //! at a budget, and the rest waits in the backlog for the next call.
 
 use super::Engine;
-use super::cell::{Aftermath, Letter, QueueCell};
-use super::waiter::{Wakes, wake_all};
+use super::cell::{Letter, QueueCell};
+use super::waiter::wake_all;
+use super::work::Work;
 use crate::message::{Envelope, Reason};
-use crate::queue::effect::Offered;
-use std::collections::VecDeque;
+use crate::queue::QueueState;
+use crate::queue::effect::{Effects, Offered};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,47 +32,32 @@ pub(crate) struct LetterCounts {
     pub(crate) no_dead_letter: AtomicU64,
 }
 
-/// Work that is left over when a lock is free, and the waking at the end of it.
-#[derive(Default)]
-pub(crate) struct Worklist {
-    letters: VecDeque<Letter>,
-    expired: Vec<Arc<QueueCell>>,
-    wakes: Wakes,
-    kick: bool,
-}
-
-impl Worklist {
-    /// Adds what an act on `cell` left to do.
-    pub(crate) fn add(&mut self, cell: &Arc<QueueCell>, after: Aftermath) {
-        self.letters.extend(after.letters);
-        self.wakes.extend(after.wakes);
-        self.kick |= after.kick;
-        if after.expired {
-            self.expired.push(Arc::clone(cell));
-        }
-    }
-}
-
 impl Engine {
-    /// Does what an act on `cell` left to do.
-    pub(crate) fn follow(&self, cell: &Arc<QueueCell>, after: Aftermath) {
-        let mut work = Worklist::default();
-        self.count_dropped(&after);
-        work.add(cell, after);
+    /// Carries out one verb on a queue and everything that follows. `None` where the queue was deleted.
+    pub(crate) fn act<R>(
+        &self,
+        cell: &Arc<QueueCell>,
+        verb: impl FnOnce(&mut QueueState, &mut Effects) -> R,
+    ) -> Option<R> {
+        let mut work = Work::default();
+        let value = cell.act(self, &mut work, verb);
         self.finish(work);
+        value
     }
 
     /// Does what acts on one queue or several left to do: a message has come to all its queues before anything that
     /// died of it moves on.
-    pub(crate) fn finish(&self, mut work: Worklist) {
-        if work.letters.is_empty() && work.expired.is_empty() && !self.has_backlog() {
-            if work.kick {
-                self.kick();
-            }
-            wake_all(std::mem::take(&mut work.wakes));
-        } else {
-            self.work_off(work);
+    pub(crate) fn finish(&self, mut work: Work) {
+        if !work.letters.is_empty() || !work.expired.is_empty() || self.has_backlog() {
+            self.work_off(&mut work);
         }
+        if !work.rubbish.is_empty() {
+            self.letters.no_dead_letter.fetch_add(work.rubbish.len() as u64, Ordering::Relaxed);
+        }
+        if work.kick {
+            self.kick();
+        }
+        wake_all(work.wakes);
         if self.is_stopped() {
             self.stir();
         }
@@ -80,7 +66,7 @@ impl Engine {
     /// Works off what earlier calls left, up to the budget. True where some is left.
     pub(crate) fn work_off_backlog(&self) -> bool {
         if self.has_backlog() {
-            self.work_off(Worklist::default());
+            self.finish(Work::default());
         }
         self.has_backlog()
     }
@@ -89,7 +75,7 @@ impl Engine {
         self.backlog_length.load(Ordering::Acquire) > 0
     }
 
-    fn work_off(&self, mut work: Worklist) {
+    fn work_off(&self, work: &mut Work) {
         if self.has_backlog() {
             let mut backlog = self.backlog.lock();
             self.backlog_length.store(0, Ordering::Release);
@@ -105,7 +91,7 @@ impl Engine {
                 break;
             }
             budget -= 1;
-            self.carry(letter, &mut work);
+            self.carry(letter, work);
         }
         if !work.letters.is_empty() {
             let mut backlog = self.backlog.lock();
@@ -117,14 +103,10 @@ impl Engine {
         for cell in std::mem::take(&mut work.expired) {
             self.expire_queue(&cell);
         }
-        if work.kick {
-            self.kick();
-        }
-        wake_all(work.wakes);
     }
 
     /// One death: its exchange, its targets, its burial.
-    fn carry(&self, letter: Letter, work: &mut Worklist) {
+    fn carry(&self, letter: Letter, work: &mut Work) {
         let Letter { source, envelope, reason, burial, dead_letter } = letter;
         let Some(dead_letter) = dead_letter else { return };
         let now = self.clock.now();
@@ -155,34 +137,16 @@ impl Engine {
             everywhere &= taken;
         }
         if let Some(burial) = burial.filter(|_| everywhere) {
-            let bury = source.act(&self.deadlines, |state, effects| state.bury(now, burial, effects));
-            if let Some(((), after)) = bury {
-                work.add(&source, after);
-            }
+            source.act(self, work, |state, effects| state.bury(now, burial, effects));
         }
     }
 
-    fn offer_letter(
-        &self,
-        target: &Arc<QueueCell>,
-        letter: &Arc<Envelope>,
-        is_kept: bool,
-        work: &mut Worklist,
-    ) -> bool {
-        let offer = target.act(&self.deadlines, |state, effects| {
+    fn offer_letter(&self, target: &Arc<QueueCell>, letter: &Arc<Envelope>, is_kept: bool, work: &mut Work) -> bool {
+        let offer = target.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(letter));
             state.offer_letter(now, Arc::clone(letter), is_kept, effects)
         });
-        let Some((offered, after)) = offer else { return false };
-        self.count_dropped(&after);
-        work.add(target, after);
-        offered == Offered::Taken
-    }
-
-    pub(super) fn count_dropped(&self, after: &Aftermath) {
-        if !after.rubbish.is_empty() {
-            self.letters.no_dead_letter.fetch_add(after.rubbish.len() as u64, Ordering::Relaxed);
-        }
+        offer == Some(Offered::Taken)
     }
 }
 

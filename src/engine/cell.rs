@@ -1,18 +1,25 @@
 //! The cell: a queue machine behind its lock, and the one way to use it.
 //!
 //! [`QueueCell::act`] is that way: lock, one verb, carry out what may be done under the lock (put deliveries into
-//! sinks, mirror the next deadline), unlock. What must not be done under the lock is returned as an [`Aftermath`]:
-//! whoever is to be woken, the dead that look for their exchange, and whether the queue's time has ended.
+//! sinks, mirror the next deadline), unlock. What must not be done under the lock is added to a [`Work`]: whoever is to
+//! be woken, the dead that look for their exchange, and whether the queue's time has ended.
+//!
+//! An acknowledgement that nobody waits for is only noted (`acks.rs`): the next act carries it out first, so no act ever
+//! sees a queue without it.
 
+use super::Engine;
+use super::acks::Acks;
 use super::deadlines::Deadlines;
 use super::sink::{Sink, SinkOf};
-use super::waiter::{WaitList, Waiter, Wakes};
+use super::waiter::{WaitList, Waiter};
+use super::work::Work;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason};
-use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Effect, Effects, Handout, QueueLimits};
+use crate::queue::effect::{
+    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, QueueLimits, Settlement,
+};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +36,8 @@ pub(crate) struct QueueCell {
     pub(crate) owner: Option<SessionId>,
     /// Set once, when it is deleted.
     closed: AtomicBool,
+    /// Acknowledgements that wait to be carried out.
+    pub(crate) acks: Acks,
     inner: Mutex<Inner>,
 }
 
@@ -39,25 +48,11 @@ struct Inner {
     sinks: Vec<Option<SinkOf>>,
     /// Publishers that wait for room.
     room: WaitList,
-    /// A buffer that every verb uses.
+    /// Buffers that every act uses.
     effects: Effects,
+    acking: Vec<DeliveryRef>,
     /// What the table of deadlines says.
     mirrored: Moment,
-}
-
-/// What is left to do when the lock is free.
-#[derive(Debug, Default)]
-pub(crate) struct Aftermath {
-    /// Whoever is to be woken.
-    pub(crate) wakes: Wakes,
-    /// The dead.
-    pub(crate) letters: SmallVec<[Letter; 1]>,
-    /// The queue's time without use has ended.
-    pub(crate) expired: bool,
-    /// The timer must look at the deadlines again.
-    pub(crate) kick: bool,
-    /// Messages thrown away, freed after the lock.
-    pub(crate) rubbish: Vec<Arc<Envelope>>,
 }
 
 /// A message that died, on its way to its dead-letter exchange.
@@ -87,14 +82,17 @@ impl QueueCell {
         now: Moment,
     ) -> Self {
         let state = QueueState::new(now, spec.kind, settings, limits);
+        let acks = Acks::new(state.wants_acks());
         let inner = Inner {
             state,
             sinks: Vec::new(),
             room: WaitList::default(),
             effects: Effects::new(),
+            acking: Vec::new(),
             mirrored: Moment::MAX,
         };
-        Self { id, serial, spec, owner, closed: AtomicBool::new(false), inner: Mutex::new(Rank::Queue, inner) }
+        let inner = Mutex::new(Rank::Queue, inner);
+        Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, inner }
     }
 
     /// Whether it was deleted.
@@ -104,43 +102,51 @@ impl QueueCell {
 
     /// Reads something, without effects.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&QueueState) -> R) -> R {
-        look(&self.inner.lock().state)
+        let mut inner = self.inner.lock();
+        if !self.acks.is_prompt() {
+            // Nothing waits in the queue, so these have no effect and no time matters.
+            inner.carry_out_acks(&self.acks, Moment::ZERO);
+        }
+        look(&inner.state)
     }
 
-    /// Carries out one verb of the machine, and what follows under the lock. `None` where the queue was deleted.
+    /// Carries out one verb of the machine, and what follows under the lock; the rest is added to `work`. `None` where
+    /// the queue was deleted.
     pub(crate) fn act<R>(
         self: &Arc<Self>,
-        deadlines: &Deadlines,
+        engine: &Engine,
+        work: &mut Work,
         verb: impl FnOnce(&mut QueueState, &mut Effects) -> R,
-    ) -> Option<(R, Aftermath)> {
+    ) -> Option<R> {
         let mut inner = self.inner.lock();
         if self.is_closed() {
             return None;
         }
         let inner = &mut *inner;
-        let value = verb(&mut inner.state, &mut inner.effects);
-        let mut after = Aftermath::default();
-        inner.carry_out(self, &mut after);
-        inner.mirror(self, deadlines, &mut after);
-        if !inner.room.is_empty() && inner.state.has_room(0) {
-            after.wakes.extend(inner.room.take_all());
+        if !self.acks.is_empty() {
+            let now = engine.now_for(&inner.state, None);
+            inner.carry_out_acks(&self.acks, now);
         }
-        Some((value, after))
+        let value = verb(&mut inner.state, &mut inner.effects);
+        inner.conclude(self, engine, work);
+        Some(value)
     }
 
     /// Lets a consumer in, with the place where its deliveries go.
     pub(crate) fn attach(
         self: &Arc<Self>,
-        deadlines: &Deadlines,
-        now: Moment,
+        engine: &Engine,
+        work: &mut Work,
         spec: ConsumerSpec,
         sink: Arc<dyn Sink>,
-    ) -> Result<(ConsumerId, Aftermath), AttachError> {
+    ) -> Result<ConsumerId, AttachError> {
+        let now = engine.clock.now();
         let mut inner = self.inner.lock();
         if self.is_closed() {
             return Err(AttachError::Gone);
         }
         let inner = &mut *inner;
+        inner.carry_out_acks(&self.acks, now);
         let tag = spec.tag.clone();
         // The machine serves the consumer at once, so its deliveries are among the effects before its sink is known.
         let consumer = inner.state.attach(now, spec, &mut inner.effects)?;
@@ -151,22 +157,21 @@ impl QueueCell {
         if let Some(place) = inner.sinks.get_mut(slot) {
             *place = Some(SinkOf { consumer, tag, sink });
         }
-        let mut after = Aftermath::default();
-        inner.carry_out(self, &mut after);
-        inner.mirror(self, deadlines, &mut after);
-        Ok((consumer, after))
+        inner.conclude(self, engine, work);
+        Ok(consumer)
     }
 
     /// Takes the head for `get` and puts it into `receive` under the lock, so that it comes in order with deliveries.
     pub(crate) fn take<R>(
         self: &Arc<Self>,
-        deadlines: &Deadlines,
-        now: Moment,
+        engine: &Engine,
+        work: &mut Work,
         session: SessionId,
         no_ack: bool,
         receive: impl FnOnce(Handout, usize) -> R,
-    ) -> Option<(Option<R>, Aftermath)> {
-        self.act(deadlines, |state, effects| {
+    ) -> Option<Option<R>> {
+        let now = engine.clock.now();
+        self.act(engine, work, |state, effects| {
             let (handout, left) = state.take(now, session, no_ack, effects)?;
             Some(receive(handout, left))
         })
@@ -175,8 +180,9 @@ impl QueueCell {
     /// Marks the queue as deleted and closes its machine, if `allow` agrees. Returns how many messages were ready.
     pub(crate) fn close<E>(
         self: &Arc<Self>,
+        work: &mut Work,
         allow: impl FnOnce(&QueueState) -> Result<(), E>,
-    ) -> Result<Option<(usize, Aftermath)>, E> {
+    ) -> Result<Option<usize>, E> {
         let mut inner = self.inner.lock();
         if self.is_closed() {
             return Ok(None);
@@ -185,11 +191,10 @@ impl QueueCell {
         let inner = &mut *inner;
         let ready = inner.state.close(&mut inner.effects);
         self.closed.store(true, Ordering::Release);
-        let mut after = Aftermath::default();
-        inner.carry_out(self, &mut after);
+        inner.carry_out(self, work);
         inner.sinks.clear();
-        after.wakes.extend(inner.room.take_all());
-        Ok(Some((ready, after)))
+        work.wakes.extend(inner.room.take_all());
+        Ok(Some(ready))
     }
 
     /// Waits for room: `Ok` with a number to leave by where the waiter stands in the list now, `Err` with the waiter
@@ -214,43 +219,68 @@ impl QueueCell {
 }
 
 impl Inner {
+    /// Carries out what was noted as acknowledged.
+    fn carry_out_acks(&mut self, acks: &Acks, now: Moment) {
+        acks.take(&mut self.acking);
+        if !self.acking.is_empty() {
+            self.state.settle(now, &self.acking, Settlement::Ack, &mut self.effects);
+            self.acking.clear();
+        }
+    }
+
+    /// What every act ends with, under the lock.
+    fn conclude(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) {
+        self.carry_out(cell, work);
+        let prompt = self.state.wants_acks();
+        cell.acks.set_prompt(prompt);
+        if prompt && !cell.acks.is_empty() {
+            // Noted by somebody who had not seen that it matters now.
+            self.carry_out_acks(&cell.acks, engine.now_for(&self.state, None));
+            self.carry_out(cell, work);
+            cell.acks.set_prompt(self.state.wants_acks());
+        }
+        self.mirror(cell, &engine.deadlines, work);
+        if !self.room.is_empty() && self.state.has_room(0) {
+            work.wakes.extend(self.room.take_all());
+        }
+    }
+
     /// Carries out, under the lock, the effects that belong there.
-    fn carry_out(&mut self, cell: &Arc<QueueCell>, after: &mut Aftermath) {
-        let mut effects = std::mem::take(&mut self.effects);
+    fn carry_out(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
+        let Self { effects, sinks, state, .. } = self;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Deliver(handout) => {
-                    let Some(sink) = handout.consumer.and_then(|consumer| self.sink(consumer)) else { continue };
-                    after.wakes.extend(sink.sink.deliver(cell, &sink.tag, handout));
+                    let Some(sink) = handout.consumer.and_then(|consumer| sink_of(sinks, consumer)) else { continue };
+                    work.wakes.extend(sink.sink.deliver(cell, &sink.tag, handout));
                 }
                 Effect::Die { envelope, reason, burial } => {
-                    let dead_letter = self.state.settings().dead_letter.clone();
+                    let dead_letter = state.settings().dead_letter.clone();
                     if dead_letter.is_none() {
-                        after.rubbish.push(envelope);
+                        work.rubbish.push(envelope);
                         continue;
                     }
-                    after.letters.push(Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter });
+                    work.letters.push_back(Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter });
                 }
                 Effect::Detached { consumer, .. } => {
-                    let Some(sink) = self.sink(consumer) else { continue };
-                    after.wakes.extend(sink.sink.cancelled(cell, consumer, &sink.tag));
+                    let Some(sink) = sink_of(sinks, consumer) else { continue };
+                    work.wakes.extend(sink.sink.cancelled(cell, consumer, &sink.tag));
                 }
-                Effect::Expired => after.expired = true,
+                Effect::Expired => work.expired.push(Arc::clone(cell)),
             }
         }
-        self.effects = effects;
-    }
-
-    fn sink(&self, consumer: ConsumerId) -> Option<&SinkOf> {
-        self.sinks.get(consumer.slot as usize)?.as_ref().filter(|sink| sink.consumer == consumer)
     }
 
     /// Writes the next deadline into the table, if it changed.
-    fn mirror(&mut self, cell: &QueueCell, deadlines: &Deadlines, after: &mut Aftermath) {
+    fn mirror(&mut self, cell: &QueueCell, deadlines: &Deadlines, work: &mut Work) {
         let next = self.state.next_deadline().unwrap_or(Moment::MAX);
         if next != self.mirrored {
             self.mirrored = next;
-            after.kick |= deadlines.set(cell.id, next);
+            work.kick |= deadlines.set(cell.id, next);
         }
     }
+}
+
+fn sink_of(sinks: &[Option<SinkOf>], consumer: ConsumerId) -> Option<&SinkOf> {
+    sinks.get(consumer.slot as usize)?.as_ref().filter(|sink| sink.consumer == consumer)
 }

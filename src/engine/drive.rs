@@ -138,10 +138,7 @@ impl Engine {
         };
         cells.sort_unstable_by_key(|cell| cell.serial);
         for cell in cells {
-            let advanced = cell.act(&self.deadlines, |state, effects| state.advance(now, effects));
-            if let Some(((), after)) = advanced {
-                self.follow(&cell, after);
-            }
+            self.act(&cell, |state, effects| state.advance(now, effects));
         }
     }
 }

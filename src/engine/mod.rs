@@ -11,6 +11,7 @@
 //! decide, puts deliveries into sinks; `settle.rs` brings settlements back; `cascade.rs` carries the dead;
 //! `deadlines.rs` and `drive.rs` make time pass; `topology*.rs` declare, bind and delete.
 
+mod acks;
 mod alarms;
 mod cascade;
 pub(crate) mod cell;
@@ -33,8 +34,9 @@ mod topology_queues;
 mod topology_tests;
 mod wait;
 pub(crate) mod waiter;
+mod work;
 
-pub(crate) use cascade::{LetterCounts, Worklist};
+pub(crate) use cascade::LetterCounts;
 pub use error::TopologyError;
 pub(crate) use fits::{check_arguments, stripped};
 pub(crate) use publish::{Cells, NoRoute, Outcome, Route};
@@ -44,6 +46,7 @@ pub use request::{
 pub(crate) use topology_bindings::{Asked, End};
 pub(crate) use topology_exchanges::exchange_differences;
 pub(crate) use topology_queues::check_queue_name;
+pub(crate) use work::Work;
 
 use crate::base::sync::{Mutex, Rank, RwLock, Writing};
 use crate::base::{Limits, Moment, QueueId, SessionId};
@@ -222,10 +225,10 @@ impl Engine {
             std::mem::take(&mut topology.queues).into_iter().flatten().collect()
         };
         for cell in cells {
-            let closed = cell.close(|_| Ok::<(), std::convert::Infallible>(()));
-            if let Ok(Some((_, after))) = closed {
-                waiter::wake_all(after.wakes);
-            }
+            let mut work = Work::default();
+            let closed = cell.close(&mut work, |_| Ok::<(), std::convert::Infallible>(()));
+            debug_assert!(closed.is_ok());
+            waiter::wake_all(work.wakes);
         }
         let backlog = std::mem::take(&mut *self.backlog.lock());
         drop(backlog);

@@ -1,12 +1,10 @@
 //! Policies in force: which one is for a name, and what happens when one comes or goes.
 
-use super::cell::{Aftermath, QueueCell};
 use super::error::TopologyError;
-use super::{Engine, Topology};
+use super::{Engine, Topology, Work};
 use crate::base::{Limits, Name};
 use crate::queue::{Policy, PolicyDefinition, QueueKind};
 use regex_lite::Regex;
-use std::sync::Arc;
 
 /// All policies of a broker, best first: by priority, then by name.
 #[derive(Debug, Default)]
@@ -19,9 +17,6 @@ struct Entry {
     policy: Policy,
     pattern: Regex,
 }
-
-/// Queues whose settings changed, and what that left to do.
-pub(crate) type Renewed = Vec<(Arc<QueueCell>, Aftermath)>;
 
 impl Policies {
     /// The policies, best first.
@@ -73,7 +68,7 @@ impl Engine {
             topology.put_policy(&self.limits, policy)?;
             self.renew(&mut topology)
         };
-        self.follow_renewed(renewed);
+        self.finish(renewed);
         Ok(())
     }
 
@@ -85,34 +80,26 @@ impl Engine {
             topology.policies.entries.retain(|entry| entry.policy.name != name);
             (topology.policies.entries.len() < before, self.renew(&mut topology))
         };
-        self.follow_renewed(renewed);
+        self.finish(renewed);
         Ok(existed)
     }
 
-    /// Puts in force what the policies say now. The topology stays locked meanwhile, so that of two changes the later
-    /// one is in force everywhere in the end.
-    pub(crate) fn renew(&self, topology: &mut Topology) -> Renewed {
+    /// Puts in force what the policies say now; what that leaves to do is for when the topology's lock is free. The
+    /// topology stays locked meanwhile, so that of two changes the later one is in force everywhere in the end.
+    pub(crate) fn renew(&self, topology: &mut Topology) -> Work {
         topology.renew_alternates();
-        let mut renewed = Renewed::new();
+        let mut work = Work::default();
         for cell in topology.queues.iter().flatten() {
             let spec = &cell.spec;
             let settings = spec.settings(topology.policies.for_queue(&spec.name, spec.kind));
             if cell.read(|state| *state.settings() == settings) {
                 continue;
             }
-            let applied = cell.act(&self.deadlines, |state, effects| {
+            cell.act(self, &mut work, |state, effects| {
                 state.apply_settings(self.clock.now(), settings, effects);
             });
-            renewed.extend(applied.map(|((), after)| (Arc::clone(cell), after)));
         }
-        renewed
-    }
-
-    /// Does what new settings left to do, when the topology's lock is free.
-    pub(crate) fn follow_renewed(&self, renewed: Renewed) {
-        for (cell, after) in renewed {
-            self.follow(&cell, after);
-        }
+        work
     }
 }
 

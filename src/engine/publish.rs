@@ -3,8 +3,8 @@
 //! A warm publisher holds its targets and comes straight to [`Engine::deliver`]; a cold route shares one read lock.
 
 use super::Engine;
-use super::cascade::Worklist;
 use super::cell::QueueCell;
+use super::work::Work;
 use crate::base::{ExchangeId, SessionId};
 use crate::message::Envelope;
 use crate::queue::effect::Offered;
@@ -98,7 +98,7 @@ impl Engine {
         cells: &[Arc<QueueCell>],
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut work = Worklist::default();
+        let mut work = Work::default();
         for cell in cells {
             match self.offer(publisher, cell, envelope, &mut work) {
                 Offered::Taken => outcome.taken += 1,
@@ -118,17 +118,14 @@ impl Engine {
         &self,
         cell: &Arc<QueueCell>,
         envelope: &Arc<Envelope>,
-        work: &mut Worklist,
+        work: &mut Work,
     ) -> Option<Offered> {
         let bytes = envelope.body().len() as u64;
-        let offer = cell.act(&self.deadlines, |state, effects| {
+        let offer = cell.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(envelope));
             state.has_room(bytes).then(|| state.offer(now, None, Arc::clone(envelope), effects))
         });
-        let Some((offered, after)) = offer else { return Some(Offered::Gone) };
-        self.count_dropped(&after);
-        work.add(cell, after);
-        offered
+        offer.unwrap_or(Some(Offered::Gone))
     }
 
     fn offer(
@@ -136,16 +133,13 @@ impl Engine {
         publisher: Option<SessionId>,
         cell: &Arc<QueueCell>,
         envelope: &Arc<Envelope>,
-        work: &mut Worklist,
+        work: &mut Work,
     ) -> Offered {
-        let offer = cell.act(&self.deadlines, |state, effects| {
+        let offer = cell.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(envelope));
             state.offer(now, publisher, Arc::clone(envelope), effects)
         });
-        let Some((offered, after)) = offer else { return Offered::Gone };
-        self.count_dropped(&after);
-        work.add(cell, after);
-        offered
+        offer.unwrap_or(Offered::Gone)
     }
 
     /// Lends one of the router's buffers.

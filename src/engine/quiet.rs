@@ -15,10 +15,7 @@ impl Engine {
             return;
         }
         for cell in self.cells() {
-            let detached = cell.act(&self.deadlines, |state, effects| state.detach_all(effects));
-            if let Some(((), after)) = detached {
-                self.follow(&cell, after);
-            }
+            self.act(&cell, |state, effects| state.detach_all(effects));
         }
     }
 

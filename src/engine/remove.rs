@@ -4,6 +4,7 @@
 //! declare of the same name meets it half gone. Nothing is dead-lettered (RabbitMQ: "Queue TTL", and as recorded).
 
 use super::cell::QueueCell;
+use super::work::Work;
 use super::{Engine, Topology};
 use crate::base::SessionId;
 use crate::queue::QueueState;
@@ -17,14 +18,15 @@ impl Engine {
         cell: &Arc<QueueCell>,
         allow: impl FnOnce(&QueueState) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
-        let (ready, after) = {
+        let mut work = Work::default();
+        let ready = {
             let mut topology = self.topology.write();
-            let Some(closed) = cell.close(allow)? else { return Ok(None) };
+            let Some(ready) = cell.close(&mut work, allow)? else { return Ok(None) };
             take_out(&mut topology, cell);
             self.deadlines.set(cell.id, crate::base::Moment::MAX);
-            closed
+            ready
         };
-        self.follow(cell, after);
+        self.finish(work);
         Ok(Some(ready))
     }
 

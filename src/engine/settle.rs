@@ -3,6 +3,7 @@
 use super::Engine;
 use super::cell::QueueCell;
 use super::sink::Sink;
+use super::work::Work;
 use crate::base::SessionId;
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Handout, Settlement};
 use std::sync::Arc;
@@ -10,13 +11,31 @@ use std::sync::Arc;
 impl Engine {
     /// Settles deliveries of one queue, in the order given. False where the queue is gone: then there is nothing to do.
     pub(crate) fn settle(&self, cell: &Arc<QueueCell>, refs: &[DeliveryRef], settlement: Settlement) -> bool {
-        let settled = cell.act(&self.deadlines, |state, effects| {
+        let settled = self.act(cell, |state, effects| {
             let now = self.now_for(state, None);
             state.settle(now, refs, settlement, effects);
         });
-        let Some(((), after)) = settled else { return false };
-        self.follow(cell, after);
+        settled.is_some()
+    }
+
+    /// Acknowledges a delivery, at once or, where nobody waits for it, with the next act on the queue: no later call can
+    /// tell. False where the queue is gone.
+    pub(crate) fn ack(&self, cell: &Arc<QueueCell>, reference: DeliveryRef) -> bool {
+        if cell.acks.is_prompt() {
+            return self.settle(cell, &[reference], Settlement::Ack);
+        }
+        let due = cell.acks.note(reference);
+        if due || self.is_stopped() || cell.is_closed() {
+            return self.act(cell, |_, _| ()).is_some();
+        }
         true
+    }
+
+    /// Carries out acknowledgements that wait: whoever acknowledged has nothing to do for a while.
+    pub(crate) fn carry_out_acks(&self, cell: &Arc<QueueCell>) {
+        if !cell.acks.is_empty() {
+            self.act(cell, |_, _| ());
+        }
     }
 
     /// Takes one message for `get`: `receive` is called under the queue's lock with it and with the number of messages
@@ -28,10 +47,10 @@ impl Engine {
         no_ack: bool,
         receive: impl FnOnce(Handout, usize) -> R,
     ) -> Option<Option<R>> {
-        let now = self.clock.now();
-        let (received, after) = cell.take(&self.deadlines, now, session, no_ack, receive)?;
-        self.follow(cell, after);
-        Some(received)
+        let mut work = Work::default();
+        let received = cell.take(self, &mut work, session, no_ack, receive);
+        self.finish(work);
+        received
     }
 
     /// Lets a consumer in; its first deliveries are in the sink when this returns.
@@ -41,20 +60,18 @@ impl Engine {
         spec: ConsumerSpec,
         sink: Arc<dyn Sink>,
     ) -> Result<ConsumerId, AttachError> {
-        let (consumer, after) = cell.attach(&self.deadlines, self.clock.now(), spec, sink)?;
-        self.follow(cell, after);
-        Ok(consumer)
+        let mut work = Work::default();
+        let consumer = cell.attach(self, &mut work, spec, sink);
+        self.finish(work);
+        consumer
     }
 
     /// A consumer is cancelled by its client. An auto-delete queue goes with its last one.
     pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId) {
         let now = self.clock.now();
-        let detached = cell.act(&self.deadlines, |state, effects| state.detach(now, consumer, effects));
-        if let Some((was_here, after)) = detached {
-            self.follow(cell, after);
-            if was_here {
-                self.auto_delete(cell);
-            }
+        let was_here = self.act(cell, |state, effects| state.detach(now, consumer, effects));
+        if was_here == Some(true) {
+            self.auto_delete(cell);
         }
     }
 
@@ -65,20 +82,14 @@ impl Engine {
         if self.auto_delete_with_session(cell, session) {
             return;
         }
-        let closed = cell.act(&self.deadlines, |state, effects| state.close_session(now, session, effects));
-        if let Some(((), after)) = closed {
-            self.follow(cell, after);
-        }
+        self.act(cell, |state, effects| state.close_session(now, session, effects));
     }
 
     /// A session's shared credit has room again: its queue serves it.
     pub(crate) fn resume(&self, cell: &Arc<QueueCell>, session: SessionId) {
-        let resumed = cell.act(&self.deadlines, |state, effects| {
+        self.act(cell, |state, effects| {
             let now = self.now_for(state, None);
             state.resume(now, session, effects);
         });
-        if let Some(((), after)) = resumed {
-            self.follow(cell, after);
-        }
     }
 }

@@ -58,13 +58,11 @@ impl Engine {
     /// Throws away what is ready in a queue, and says how many messages that were.
     pub(crate) fn queue_purge(&self, owner: Option<SessionId>, name: &str) -> Result<u64, TopologyError> {
         let cell = self.lookup(owner, name)?;
-        let purged = cell.act(&self.deadlines, |state, effects| {
+        let purged = self.act(&cell, |state, effects| {
             let now = self.now_for(state, None);
             state.purge(now, effects)
         });
-        let (count, after) = purged.ok_or_else(|| TopologyError::NoQueue { queue: name.into() })?;
-        self.follow(&cell, after);
-        Ok(count as u64)
+        Ok(purged.ok_or_else(|| TopologyError::NoQueue { queue: name.into() })? as u64)
     }
 
     /// Deletes a queue, and says how many messages were ready in it. One that is not there is no error.
@@ -167,14 +165,13 @@ impl Engine {
 
     /// Counts a declaration as use, and gives the queue's counts. `None` where it is gone.
     pub(crate) fn touch(&self, cell: &Arc<QueueCell>) -> Option<QueueDeclared> {
-        let (counts, after) = cell.act(&self.deadlines, |state, effects| {
+        let counts = self.act(cell, |state, effects| {
             let now = self.now_for(state, None);
             // What is due goes before it is counted.
             state.advance(now, effects);
             state.touch(now);
             state.counts()
         })?;
-        self.follow(cell, after);
         Some(QueueDeclared {
             queue: cell.spec.name.clone(),
             message_count: counts.ready as u64,

@@ -140,6 +140,17 @@ impl WaitList {
     }
 }
 
+/// Tries a few times, yielding in between: what is about to happen anyway needs nobody to be woken.
+pub(crate) fn soon<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..YIELDS {
+        if let Some(value) = attempt() {
+            return Some(value);
+        }
+        std::thread::yield_now();
+    }
+    None
+}
+
 /// Blocks the calling thread until `attempt` gives something, or until `deadline` (`None` is never).
 ///
 /// `attempt` registers the thread as a waiter before it says `None`; it is asked again after every wake.

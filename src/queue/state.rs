@@ -225,6 +225,15 @@ impl QueueState {
             || settings.strategy == super::spec::Strategy::AtLeastOnce
     }
 
+    /// Whether an acknowledgement may lead to anything but the message being gone: somebody may be waiting for the credit.
+    #[must_use]
+    pub fn wants_acks(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(queue) => queue.has_ready(),
+            Kind::Quorum(_) => true,
+        }
+    }
+
     /// Asserts the invariants.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::engine::waiter::Waiter;
 use crate::queue::effect::{ConsumerId, Handout};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The sink of one plain consumer.
 ///
@@ -15,6 +16,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
+    /// Whether a look is worth the lock: something waits, or nothing more will come.
+    stirred: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -40,14 +43,18 @@ pub(crate) enum Fetched {
 impl Mailbox {
     /// An empty mailbox.
     pub(crate) fn new() -> Self {
-        Self { inner: Mutex::new(Rank::Inbox, Inner::default()) }
+        Self { inner: Mutex::new(Rank::Inbox, Inner::default()), stirred: AtomicBool::new(false) }
     }
 
     /// Swaps what is here into `drained`, which is empty. Where there is nothing, registers the waiter.
     pub(crate) fn fetch(&self, drained: &mut VecDeque<Handout>, mut waiter: Option<Waiter>) -> Fetched {
+        if waiter.is_none() && !self.stirred.load(Ordering::Acquire) {
+            return Fetched::Nothing;
+        }
         let mut inner = self.inner.lock();
         if !inner.waiting.is_empty() {
             std::mem::swap(&mut inner.waiting, drained);
+            self.stirred.store(inner.ended, Ordering::Release);
             return Fetched::Some(u32::try_from(drained.len()).unwrap_or(u32::MAX));
         }
         if inner.ended {
@@ -64,7 +71,9 @@ impl Mailbox {
 
     /// Nothing more will come: the consumer is detached.
     pub(crate) fn end(&self) {
-        self.inner.lock().ended = true;
+        let mut inner = self.inner.lock();
+        inner.ended = true;
+        self.stirred.store(true, Ordering::Release);
     }
 }
 
@@ -72,12 +81,14 @@ impl Sink for Mailbox {
     fn deliver(&self, _queue: &Arc<QueueCell>, _tag: &Name, handout: Handout) -> Option<Waiter> {
         let mut inner = self.inner.lock();
         inner.waiting.push_back(handout);
+        self.stirred.store(true, Ordering::Release);
         inner.waiter.take()
     }
 
     fn cancelled(&self, _queue: &Arc<QueueCell>, _consumer: ConsumerId, _tag: &Name) -> Option<Waiter> {
         let mut inner = self.inner.lock();
         inner.ended = true;
+        self.stirred.store(true, Ordering::Release);
         inner.waiter.take()
     }
 }

@@ -11,7 +11,7 @@ use super::channel::TryRecvError;
 use super::delivery::Delivery;
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
-use crate::engine::waiter::Waiter;
+use crate::engine::waiter::{Waiter, soon};
 use crate::queue::effect::{ConsumerId, Handout, Settlement};
 use mailbox::{Fetched, Mailbox};
 use std::collections::VecDeque;
@@ -107,7 +107,10 @@ impl Consumer {
         match self.take(Some(Waiter::Task(context.waker().clone()))) {
             Ok(delivery) => Poll::Ready(Some(delivery)),
             Err(TryRecvError::Closed) => Poll::Ready(None),
-            Err(TryRecvError::Empty) => Poll::Pending,
+            Err(TryRecvError::Empty) => {
+                self.source.engine.carry_out_acks(&self.source.cell);
+                Poll::Pending
+            }
         }
     }
 
@@ -178,6 +181,11 @@ impl Consumer {
         }
         let engine = Arc::clone(&self.source.engine);
         let deadline = span.map(|span| engine.clock.now() + span);
+        // A delivery that is about to come is cheaper to wait for awake.
+        if let Some(delivery) = soon(|| self.try_recv().ok()) {
+            return Ok(delivery);
+        }
+        engine.carry_out_acks(&self.source.cell);
         let received = engine.block(deadline, || match self.take(Some(Waiter::this_thread())) {
             Err(TryRecvError::Empty) => None,
             received => Some(received),

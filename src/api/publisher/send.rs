@@ -8,7 +8,7 @@ use super::{At, PublishError, PublishErrorKind, Publisher, Routed, conclude, no_
 use crate::base::Moment;
 use crate::engine::cell::QueueCell;
 use crate::engine::waiter::Waiter;
-use crate::engine::{Cells, Engine, Outcome, Worklist};
+use crate::engine::{Cells, Engine, Outcome, Work};
 use crate::message::{Envelope, Message};
 use crate::queue::effect::Offered;
 use std::future::poll_fn;
@@ -159,7 +159,7 @@ impl Sending {
 
     /// Offers the message to each of these; those without room are left.
     fn offer(&mut self, engine: &Engine, cells: &[Arc<QueueCell>]) {
-        let mut work = Worklist::default();
+        let mut work = Work::default();
         for cell in cells {
             match engine.offer_into_room(cell, &self.envelope, &mut work) {
                 Some(Offered::Taken) => self.outcome.taken += 1,

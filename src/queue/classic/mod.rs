@@ -333,6 +333,11 @@ impl ClassicQueue {
         self.timed && self.ready.len() + self.unacked.len() > 0
     }
 
+    /// Whether a message waits.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Whose consumers there are, each by its session.
     pub(crate) fn consumer_sessions(&self) -> Vec<SessionId> {
         self.consumers.all().into_iter().map(|(_, session)| session).collect()
