@@ -137,6 +137,30 @@ fn deep_arguments_are_refused_wherever_arguments_are_taken() {
     });
 }
 
+/// A topology is data, which a program may build as it likes: it is refused whole, and written as far as JSON goes.
+#[cfg(feature = "serde")]
+#[test]
+fn deep_topologies_are_refused_and_written_cut() {
+    use leveret::{Exchange, Policy, Queue, Topology};
+    for build in [lists, tables, mixed] {
+        let deep = || Table::new().with("deep", build(DEEP));
+        let topology = Topology::new()
+            .queue(Queue::new("q").argument("deep", build(DEEP)).binding(Binding::to("amq.headers").arguments(deep())))
+            .exchange(Exchange::topic("x").argument("deep", build(DEEP)))
+            .policy(Policy::new("p", ".*").define("max-length", build(DEEP)));
+        assert_eq!(topology, topology.clone());
+        assert!(format!("{topology:?}").len() < 20_000);
+        let written = topology.to_definitions();
+        // It can be read again; only the policy's value is none that a policy may have.
+        let error = Topology::from_definitions(&written).unwrap_err();
+        assert!(error.to_string().contains("max-length"), "{error}");
+        let broker = Broker::builder().manual_time().build();
+        let refused = broker.declare(&topology).unwrap_err();
+        assert_eq!(refused.problems.len(), 4, "{refused}");
+        assert!(refused.to_string().len() < 2_000);
+    }
+}
+
 // A serializer recurses by its nature; a refusal at 128 levels is what fits the stack of a thread as Rust makes them.
 #[cfg(feature = "serde")]
 #[test]

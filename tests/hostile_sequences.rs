@@ -1,6 +1,6 @@
 //! Random sequences of calls with random hostile arguments, over several channels of several connections with small
-//! limits: none panics, a close is always one of RabbitMQ's codes, invariants hold after every call, no message is in two
-//! places, and at the end the broker is well.
+//! limits: none panics, a close is always one of RabbitMQ's codes, invariants hold after every call, and at the end the
+//! broker is well.
 
 mod hostile;
 
@@ -180,8 +180,11 @@ impl Rig {
         let (at, number) = (which / 2 % 2, which % 2);
         let channel = &self.channels[at][number];
         let outcome = on_channel(&self.broker, channel, call);
-        let expected = outcome.as_ref().copied().map_err(|close| (close.scope, close.code));
-        judge("a call", &outcome, expected);
+        // Which code it is to be, the tables of the other hostile tests say; here it must be one, with its text.
+        let seen = outcome.as_ref().copied().map_err(|close| (close.scope, close.code));
+        judge("a call", &outcome, seen);
+        let codes = [403, 404, 405, 406, 502, 506, 530, 540];
+        assert!(seen.is_ok() || codes.contains(&seen.unwrap_err().1.code()), "{call:?}: {seen:?}");
         self.broker.check_invariants().unwrap();
         if !self.connections[at].is_open() {
             self.connections[at] = self.broker.connect().unwrap();

@@ -81,7 +81,7 @@ impl Topology {
     /// Writes a definitions file of one virtual host, for RabbitMQ to import.
     ///
     /// Predeclared exchanges are left out, their bindings are not. JSON has fewer types than arguments have: integers of
-    /// all widths and timestamps become numbers, byte arrays become text.
+    /// all widths and timestamps become numbers, byte arrays become text, and what lies deeper than 100 levels is null.
     ///
     /// # Examples
     ///

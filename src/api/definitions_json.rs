@@ -159,12 +159,24 @@ impl fmt::Display for Node<'_> {
 
 /// A table of arguments in JSON, by RabbitMQ's own translation.
 pub(super) fn table_to_json(table: &Table) -> Json {
-    Json::Object(table.iter().map(|(name, value)| (name.to_owned(), to_json(value))).collect())
+    table_below(table, MOST_LEVELS)
+}
+
+/// How many levels of a value are written; what lies deeper is null. A reader takes 128, those of the file included.
+const MOST_LEVELS: usize = 100;
+
+fn table_below(table: &Table, left: usize) -> Json {
+    Json::Object(table.iter().map(|(name, value)| (name.to_owned(), value_below(value, left))).collect())
 }
 
 /// A field value in JSON. What JSON cannot say becomes what is nearest to it.
 pub(super) fn to_json(value: &Value) -> Json {
+    value_below(value, MOST_LEVELS)
+}
+
+fn value_below(value: &Value, left: usize) -> Json {
     match value {
+        Value::Array(_) | Value::Table(_) if left == 0 => Json::Null,
         Value::Void => Json::Null,
         Value::Bool(value) => (*value).into(),
         Value::I8(number) => (*number).into(),
@@ -180,7 +192,7 @@ pub(super) fn to_json(value: &Value) -> Json {
         Value::F64(number) => (*number).into(),
         Value::Decimal(scale, digits) => (f64::from(*digits) / 10_f64.powi(i32::from(*scale))).into(),
         Value::LongString(bytes) | Value::ByteArray(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
-        Value::Array(values) => Json::Array(values.iter().map(to_json).collect()),
-        Value::Table(table) => table_to_json(table),
+        Value::Array(values) => Json::Array(values.iter().map(|value| value_below(value, left - 1)).collect()),
+        Value::Table(table) => table_below(table, left - 1),
     }
 }
