@@ -187,6 +187,7 @@
 //! | `api/channel/mod.rs` | The channel: AMQP's methods, in its order of checks, with its reply codes and texts |
 //! | `api/channel/arguments.rs` | The arguments of the basic methods, as values |
 //! | `api/channel/consume.rs` | Consuming: qos, consume, cancel and get |
+//! | `api/channel/ending.rs` | The end of a channel, in its two steps: the inbox ends, then the queues have back what was out |
 //! | `api/channel/error.rs` | What goes wrong on a channel: the close of a channel or connection, and what a publish or a poll can answer beside |
 //! | `api/channel/event.rs` | What a channel receives: deliveries, returns, confirms, cancels, and its end, in one order |
 //! | `api/channel/inbox.rs` | The inbox: what came to a channel and was not received yet, its delivery tags, and its consumers |

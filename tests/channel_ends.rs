@@ -107,6 +107,49 @@ fn a_mistake_is_returned_told_once_and_remembered_by_the_connection() {
 }
 
 #[test]
+fn a_channel_that_fails_its_connection_ends_before_its_siblings() {
+    let broker = broker();
+    let (_keeper, watcher) = with_messages(&broker, &[]);
+    let connection = broker.connect().unwrap();
+    let channels = [(); 3].map(|()| connection.open_channel().unwrap());
+    for channel in &channels {
+        channel.basic_consume(&Consume::new("q")).unwrap();
+    }
+    for body in ["1", "2", "3"] {
+        publish(&watcher, "q", body);
+    }
+    let [failing, second, third] = channels;
+    let close = failing.basic_recover(Requeue::No).unwrap_err();
+    assert_eq!((close.scope, close.code), (Scope::Connection, ReplyCode::NotImplemented));
+
+    // The second gets what the failing one held; the third nothing of what the second held.
+    let closed = ChannelEvent::Closed(close.clone());
+    assert_eq!(all_received(&failing), (vec![], closed.clone()));
+    let of_second = vec![("2".to_owned(), 1, false), ("1".to_owned(), 2, true)];
+    assert_eq!(all_received(&second), (of_second, closed.clone()));
+    assert_eq!(all_received(&third), (vec![("3".to_owned(), 1, false)], closed));
+    assert_eq!(second.basic_ack(1).unwrap_err(), close);
+    assert_eq!(counts(&watcher, "q"), (3, 0));
+}
+
+/// Body, tag and flag of the deliveries that wait on a channel that has ended, and its last event.
+fn all_received(channel: &Channel) -> (Vec<(String, u64, bool)>, ChannelEvent) {
+    let mut deliveries = Vec::new();
+    loop {
+        match channel.blocking_recv().unwrap() {
+            ChannelEvent::Deliver(got) => {
+                let body = String::from_utf8(got.message.body().to_vec()).unwrap();
+                deliveries.push((body, got.delivery_tag, got.redelivered));
+            }
+            last => {
+                assert_eq!(channel.try_recv(), Err(TryRecvError::Closed));
+                return (deliveries, last);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_close_that_was_asked_for_is_no_event() {
     let broker = broker();
     let connection = broker.connect().unwrap();

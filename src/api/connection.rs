@@ -1,10 +1,11 @@
 //! Connections: what owns channels and exclusive queues, and ends with all of them.
 
-use super::channel::{Channel, ChannelCell, Close, Fault, Scope};
+use super::channel::{Channel, ChannelCell, Close, Ending, Fault, Scope, Unreceived};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{ReplyCode, SessionId};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
+use crate::engine::waiter::Deferred;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock, Weak};
@@ -56,7 +57,7 @@ impl Connection {
 
     /// Closes the connection with all its channels. One that is closed stays so.
     pub fn close(&self) {
-        self.cell.end(asked_for(), false);
+        self.cell.end(asked_for(), false, None);
     }
 
     /// Whether it is open.
@@ -124,9 +125,10 @@ impl ConnectionCell {
         self.closed.get()
     }
 
-    /// Ends the connection for a mistake, unless it has ended; gives what ended it.
-    pub(crate) fn fail(&self, close: Close) -> Close {
-        self.end(close, true)
+    /// Ends the connection for a mistake, unless it has ended; gives what ended it. `failing` is the channel that the
+    /// mistake was found in.
+    pub(crate) fn fail(&self, close: Close, failing: Option<&ChannelCell>) -> Close {
+        self.end(close, true, failing)
     }
 
     /// Notes a queue that goes with the connection.
@@ -148,19 +150,17 @@ impl ConnectionCell {
     }
 
     fn open(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Close> {
-        match self.try_open(asked) {
-            Ok(channel) => Ok(channel),
-            Err(fault) => Err(self.fail(fault.into_close("channel.open"))),
-        }
+        let opened = self.try_open(asked);
+        opened.map_err(|refused| self.fail(refused.fault.into_close("channel.open"), refused.failing.as_deref()))
     }
 
-    fn try_open(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Fault> {
+    fn try_open(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Refused> {
         let most = self.engine.limits.channels_per_connection;
         let mut channels = self.channels.lock();
         let number = match asked {
             Some(number) if number == 0 || usize::from(number) > most => {
                 let text = format!("channel {number} is not among the negotiated 1 to {most}");
-                return Err(Fault::new(ReplyCode::NotAllowed, text));
+                return Err(Fault::new(ReplyCode::NotAllowed, text).into());
             }
             Some(number) => number,
             None => (1..=u16::MAX)
@@ -168,9 +168,9 @@ impl ConnectionCell {
                 .find(|number| !channels.contains_key(number))
                 .ok_or_else(|| Fault::new(ReplyCode::NotAllowed, too_many(channels.len(), most)))?,
         };
-        let open = channels.get(&number).and_then(Weak::upgrade).is_some_and(|channel| channel.is_open());
-        if open {
-            return Err(Fault::new(ReplyCode::ChannelError, "second 'channel.open' seen"));
+        let failing = channels.get(&number).and_then(Weak::upgrade).filter(|channel| channel.is_open());
+        if failing.is_some() {
+            return Err(Refused { fault: Fault::new(ReplyCode::ChannelError, "second 'channel.open' seen"), failing });
         }
         let channel = Arc::new(ChannelCell::new(Arc::clone(self), number));
         channels.insert(number, Arc::downgrade(&channel));
@@ -178,21 +178,19 @@ impl ConnectionCell {
         if let Some(close) = self.closed() {
             // It ended meanwhile, and may not have seen the new channel.
             channel.end(None);
-            return Err(Fault::new(close.code, &close.text));
+            return Err(Fault::new(close.code, &close.text).into());
         }
         Ok(Channel::new(channel))
     }
 
     /// Ends the connection, unless it has ended; gives what ended it. With `told`, its channels are told of it in an
-    /// event.
-    fn end(&self, close: Close, told: bool) -> Close {
+    /// event. The channel that is `failing` ends before the others.
+    fn end(&self, close: Close, told: bool, failing: Option<&ChannelCell>) -> Close {
         if let Err(late) = self.closed.set(close.clone()) {
             return self.closed.get().cloned().unwrap_or(late);
         }
-        let channels = std::mem::take(&mut *self.channels.lock());
-        for channel in channels.values().filter_map(Weak::upgrade) {
-            channel.end(told.then(|| close.clone()));
-        }
+        let _deferred = Deferred::begin();
+        self.end_channels(told.then_some(&close), failing);
         let exclusive = std::mem::take(&mut *self.exclusive.lock());
         for queue in exclusive.values() {
             let removed = self.engine.remove_queue(queue, |_| Ok::<(), Infallible>(()));
@@ -202,6 +200,36 @@ impl ConnectionCell {
             registry.forget(self.id);
         }
         close
+    }
+
+    /// Ends the channels. Where one is failing, its classic queues have back what it held, and hand it out, while the
+    /// others still live. Then the others end all at once, so that none is handed what another held.
+    fn end_channels(&self, close: Option<&Close>, failing: Option<&ChannelCell>) {
+        // One that is closed already did not make the mistake: whoever used it did, and no channel found it.
+        let mut first = failing.and_then(|channel| channel.begin_end(close.cloned(), Unreceived::Dropped));
+        let unreceived = if first.is_some() { Unreceived::Kept } else { Unreceived::Dropped };
+        if let Some(first) = &mut first {
+            first.leave_classic(&self.engine);
+        }
+        let channels = std::mem::take(&mut *self.channels.lock());
+        let others = channels.values().filter_map(Weak::upgrade);
+        let others: Vec<Ending> = others.filter_map(|channel| channel.begin_end(close.cloned(), unreceived)).collect();
+        for ending in first.into_iter().chain(others) {
+            ending.finish(&self.engine);
+        }
+    }
+}
+
+/// Why no channel was opened.
+struct Refused {
+    fault: Fault,
+    /// The channel that found the mistake, where one did.
+    failing: Option<Arc<ChannelCell>>,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, failing: None }
     }
 }
 
@@ -252,7 +280,7 @@ impl Connections {
     pub(crate) fn close_all(&self) {
         let open = self.open.lock().take();
         for connection in open.iter().flat_map(BTreeMap::values).filter_map(Weak::upgrade) {
-            connection.end(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", SHUTDOWN), true);
+            connection.end(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", SHUTDOWN), true, None);
         }
     }
 

@@ -46,6 +46,14 @@ struct Wire {
     confirms: Confirms,
 }
 
+/// What a poll of one channel gave.
+enum Polled {
+    Nothing,
+    /// Something, which was noted.
+    Seen,
+    Closed(Close),
+}
+
 /// What one step brought.
 #[derive(Default)]
 struct Seen {
@@ -159,7 +167,7 @@ impl Stage {
     /// A channel or its connection was closed. What arrived on a channel before its close comes before it.
     fn closed(&mut self, name: &str, channel: &str, close: &Close, seen: &mut Seen) {
         if adapter::ends_connection(close) {
-            self.connections.remove(name);
+            self.last_words(name, seen);
             seen.arrived.push(Event::new(name, "connection.close", adapter::close_fields(close)));
             return;
         }
@@ -172,6 +180,14 @@ impl Stage {
         }
         if let Some(wire) = self.wire(name, channel) {
             wire.open = false;
+        }
+    }
+
+    /// Takes a connection away that has ended. What came to its channels before its end still counts.
+    fn last_words(&mut self, name: &str, seen: &mut Seen) {
+        let Some(mut line) = self.connections.remove(name) else { return };
+        for (channel, wire) in line.channels.iter_mut().filter(|(_, wire)| wire.open) {
+            while let Polled::Seen = wire.poll(&format!("{name}/{channel}"), seen) {}
         }
     }
 
@@ -214,20 +230,12 @@ impl Stage {
     /// Takes one event from a channel; `false` where it has none.
     fn poll(&mut self, name: &str, channel: &str, seen: &mut Seen) -> bool {
         let Some(wire) = self.wire(name, channel).filter(|wire| wire.open) else { return false };
-        let Some(arrival) = adapter::poll(&wire.channel) else { return false };
         let label = format!("{name}/{channel}");
-        match arrival {
-            Arrival::Event(event, fields) => seen.arrived.push(Event::new(label, event, fields)),
-            Arrival::Ack { tag, multiple } => {
-                let acked = wire.confirms.settle(tag, multiple);
-                seen.arrived.push(compare::confirms_event(&label, &acked, &[]));
-            }
-            Arrival::Nack { tag, multiple } => {
-                let nacked = wire.confirms.settle(tag, multiple);
-                seen.arrived.push(compare::confirms_event(&label, &[], &nacked));
-            }
-            Arrival::Closed(close) if adapter::ends_connection(&close) => self.closed(name, channel, &close, seen),
-            Arrival::Closed(close) => {
+        match wire.poll(&label, seen) {
+            Polled::Nothing => return false,
+            Polled::Seen => {}
+            Polled::Closed(close) if adapter::ends_connection(&close) => self.closed(name, channel, &close, seen),
+            Polled::Closed(close) => {
                 wire.open = false;
                 seen.arrived.push(Event::new(label, "channel.close", adapter::close_fields(&close)));
             }
@@ -258,6 +266,20 @@ impl Line {
 }
 
 impl Wire {
+    /// Takes one event and notes it, unless it is the end.
+    fn poll(&mut self, label: &str, seen: &mut Seen) -> Polled {
+        let Some(arrival) = adapter::poll(&self.channel) else { return Polled::Nothing };
+        seen.arrived.push(match arrival {
+            Arrival::Event(event, fields) => Event::new(label, event, fields),
+            Arrival::Ack { tag, multiple } => compare::confirms_event(label, &self.confirms.settle(tag, multiple), &[]),
+            Arrival::Nack { tag, multiple } => {
+                compare::confirms_event(label, &[], &self.confirms.settle(tag, multiple))
+            }
+            Arrival::Closed(close) => return Polled::Closed(close),
+        });
+        Polled::Seen
+    }
+
     /// What a reply changes for the runner.
     fn replied(&mut self, event: &str) {
         match event {

@@ -65,6 +65,15 @@ pub(super) enum Place<'a> {
     Polled,
 }
 
+/// What becomes of deliveries that were not received when the inbox ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreceived {
+    /// They are dropped.
+    Dropped,
+    /// They can still be received, though not settled.
+    Kept,
+}
+
 /// What a look into the inbox finds.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant)] // It is taken apart at once.
@@ -272,22 +281,23 @@ impl Inbox {
         inner.waiting.take_first()
     }
 
-    /// Ends the inbox: deliveries that were not received are dropped, since their queues have them back. All who wait
-    /// are to be woken.
-    pub(super) fn end(&self, close: Option<Close>) -> (Vec<Waiter>, Vec<Arrival>) {
+    /// Ends the inbox. Deliveries go back to their queues, also those that are kept to be received. All who wait are to
+    /// be woken.
+    pub(super) fn end(&self, close: Option<Close>, unreceived: Unreceived) -> (Vec<Waiter>, Vec<Arrival>) {
         let mut inner = self.inner.lock();
         inner.ended = true;
         inner.consumers.clear();
         inner.ledger = Ledger::new();
-        let (dropped, kept) = std::mem::take(&mut inner.arrivals)
-            .into_iter()
-            .partition(|arrival| matches!(arrival, Arrival::Delivery { .. } | Arrival::Reply { .. }));
-        let kept: Vec<Arrival> = kept;
-        self.told.store(kept.len() + usize::from(close.is_some()), Ordering::Release);
-        inner.arrivals.extend(kept);
-        if let Some(close) = close {
-            inner.arrivals.push_back(Arrival::Closed(close));
+        let mut dropped = Vec::new();
+        if unreceived == Unreceived::Dropped {
+            let is_delivery = |arrival: &Arrival| matches!(arrival, Arrival::Delivery { .. } | Arrival::Reply { .. });
+            let kept: Vec<Arrival>;
+            (dropped, kept) = std::mem::take(&mut inner.arrivals).into_iter().partition(is_delivery);
+            inner.arrivals.extend(kept);
         }
+        inner.arrivals.extend(close.map(Arrival::Closed));
+        let told = inner.arrivals.iter().filter(|arrival| !matches!(arrival, Arrival::Delivery { .. })).count();
+        self.told.store(told, Ordering::Release);
         (inner.waiting.take_all().collect(), dropped)
     }
 }

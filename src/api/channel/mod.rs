@@ -6,6 +6,7 @@
 
 mod arguments;
 mod consume;
+mod ending;
 mod error;
 mod event;
 mod inbox;
@@ -17,6 +18,7 @@ mod topology;
 mod transact;
 
 pub use arguments::{Acknowledge, Consume, Publish, Qos, Requeue, Tags};
+pub(crate) use ending::Ending;
 pub(crate) use error::Fault;
 pub use error::{ChannelPublishError, Close, NotPublished, Scope, TryRecvError};
 pub use event::{ChannelDelivery, ChannelEvent, GetOk, Returned};
@@ -27,9 +29,10 @@ use crate::base::sync::{Mutex, Rank};
 use crate::base::{ReplyCode, SessionId};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
-use crate::engine::waiter::{Deferred, wake_all};
+use crate::engine::waiter::Deferred;
 use crate::queue::effect::Settlement;
 use crate::session::SessionState;
+pub(crate) use inbox::Unreceived;
 use inbox::{Inbox, Unsettled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +44,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// by [`Channel::try_recv`] and its kin, in one order. A method that fails closes the channel, or ends the connection,
 /// as [`Close::scope`] says. On a closed channel every method is a mistake that ends the connection with 504, as in
 /// RabbitMQ; dropping it is not. When the connection has ended, every method returns what ended it.
+///
+/// Where a mistake on one channel ends the connection, that channel ends first: what it held of classic queues is
+/// delivered to others while the connection's other channels still live. Those receive what had come to them by then
+/// before [`ChannelEvent::Closed`]. Such deliveries can no longer be settled and will come again elsewhere, as with any
+/// AMQP client. In all other cases deliveries that were not received when a channel ends are dropped with it.
 ///
 /// Dropping a channel closes it.
 #[derive(Debug)]
@@ -121,7 +129,7 @@ impl Channel {
                 }
                 Scope::Connection => {
                     drop(state);
-                    self.cell.connection.fail(close)
+                    self.cell.connection.fail(close, Some(&self.cell))
                 }
             }
         })
@@ -200,21 +208,14 @@ impl ChannelCell {
         }
     }
 
-    /// Ends consumers, gives back what is out, forgets the transaction. The inbox ends first: a channel that has ended
-    /// is not told what its end leads to.
+    /// Begins to close the channel, unless it is closed. With `close`, it is told of it in an event.
+    pub(crate) fn begin_end(&self, close: Option<Close>, unreceived: Unreceived) -> Option<Ending> {
+        let mut state = self.state.lock();
+        self.is_open().then(|| self.end_inbox(&mut state, close, unreceived))
+    }
+
+    /// Ends consumers, gives back what is out, forgets the transaction.
     fn shut(&self, state: &mut State, close: Option<Close>) {
-        self.open.store(false, Ordering::Release);
-        let State { mut session, reply, published } = std::mem::take(state);
-        let engine = self.connection.engine();
-        let held = session.transaction().map(|transaction| transaction.rollback()).unwrap_or_default();
-        let concerned = self.inbox.concerned(held.into_iter().map(|(_, entry)| entry), published.into_values());
-        let (waiting, _dropped) = self.inbox.end(close);
-        for queue in concerned {
-            engine.close_session(&queue, self.inbox.session);
-        }
-        if let Some(reply) = reply {
-            engine.replies.close(&reply.address);
-        }
-        wake_all(waiting.into_iter().collect());
+        self.end_inbox(state, close, Unreceived::Dropped).finish(self.connection.engine());
     }
 }
