@@ -292,7 +292,8 @@ pub mod internals {
         message: Message,
         limits: &Limits,
     ) -> Result<Envelope, InvalidMessage> {
-        Envelope::freeze(exchange, routing_key, message, limits).map_err(|(invalid, _)| invalid)
+        let frozen = Envelope::freeze(exchange, routing_key, message, limits).map_err(|refused| refused.0)?;
+        Ok(std::sync::Arc::unwrap_or_clone(frozen))
     }
 
     /// The envelope that goes on through a dead-letter exchange after one died in `queue`, `seconds` since 1970.

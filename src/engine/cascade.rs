@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::cell::{Letter, QueueCell};
-use super::waiter::wake_all;
+use super::waiter::{wake_all, wake_one};
 use super::work::Work;
 use crate::message::{Envelope, Reason};
 use crate::queue::QueueState;
@@ -48,16 +48,21 @@ impl Engine {
     /// Does what acts on one queue or several left to do: a message has come to all its queues before anything that
     /// died of it moves on.
     pub(crate) fn finish(&self, mut work: Work) {
-        if !work.letters.is_empty() || !work.expired.is_empty() || self.has_backlog() {
+        let busy = work.rest_if_any().is_some_and(|rest| !rest.letters.is_empty() || !rest.expired.is_empty());
+        if busy || self.has_backlog() {
             self.work_off(&mut work);
-        }
-        if !work.rubbish.is_empty() {
-            self.letters.no_dead_letter.fetch_add(work.rubbish.len() as u64, Ordering::Relaxed);
         }
         if work.kick {
             self.kick();
         }
-        wake_all(work.wakes);
+        let (wake, rest) = work.into_ends();
+        if let Some(waiter) = wake {
+            wake_one(waiter);
+        }
+        if let Some(mut rest) = rest {
+            self.letters.no_dead_letter.fetch_add(rest.rubbish.len() as u64, Ordering::Relaxed);
+            wake_all(rest.take_wakes());
+        }
         if self.is_stopped() {
             self.stir();
         }
@@ -80,27 +85,28 @@ impl Engine {
             let mut backlog = self.backlog.lock();
             self.backlog_length.store(0, Ordering::Release);
             let mut older = std::mem::take(&mut *backlog);
-            older.append(&mut work.letters);
-            work.letters = older;
+            let rest = work.rest();
+            older.append(&mut rest.letters);
+            rest.letters = older;
         }
         // With none at all the backlog would stand for ever.
         let mut budget = self.limits.hops_per_call.max(1);
-        while let Some(letter) = work.letters.pop_front() {
+        while let Some(letter) = work.rest().letters.pop_front() {
             if budget == 0 {
-                work.letters.push_front(letter);
+                work.rest().letters.push_front(letter);
                 break;
             }
             budget -= 1;
             self.carry(letter, work);
         }
-        if !work.letters.is_empty() {
+        if !work.rest().letters.is_empty() {
             let mut backlog = self.backlog.lock();
-            backlog.append(&mut work.letters);
+            backlog.append(&mut work.rest().letters);
             self.backlog_length.store(backlog.len(), Ordering::Release);
             // Where no call comes any more, the timer's thread works it off.
             work.kick = true;
         }
-        for cell in std::mem::take(&mut work.expired) {
+        for cell in std::mem::take(&mut work.rest().expired) {
             self.expire_queue(&cell);
         }
     }

@@ -193,7 +193,7 @@ impl QueueCell {
         self.closed.store(true, Ordering::Release);
         inner.carry_out(self, work);
         inner.sinks.clear();
-        work.wakes.extend(inner.room.take_all());
+        work.wake_all(inner.room.take_all());
         Ok(Some(ready))
     }
 
@@ -241,7 +241,7 @@ impl Inner {
         }
         self.mirror(cell, &engine.deadlines, work);
         if !self.room.is_empty() && self.state.has_room(0) {
-            work.wakes.extend(self.room.take_all());
+            work.wake_all(self.room.take_all());
         }
     }
 
@@ -252,21 +252,26 @@ impl Inner {
             match effect {
                 Effect::Deliver(handout) => {
                     let Some(sink) = handout.consumer.and_then(|consumer| sink_of(sinks, consumer)) else { continue };
-                    work.wakes.extend(sink.sink.deliver(cell, &sink.tag, handout));
+                    if let Some(waiter) = sink.sink.deliver(cell, &sink.tag, handout) {
+                        work.wake(waiter);
+                    }
                 }
                 Effect::Die { envelope, reason, burial } => {
                     let dead_letter = state.settings().dead_letter.clone();
                     if dead_letter.is_none() {
-                        work.rubbish.push(envelope);
+                        work.rest().rubbish.push(envelope);
                         continue;
                     }
-                    work.letters.push_back(Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter });
+                    let letter = Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter };
+                    work.rest().letters.push_back(letter);
                 }
                 Effect::Detached { consumer, .. } => {
                     let Some(sink) = sink_of(sinks, consumer) else { continue };
-                    work.wakes.extend(sink.sink.cancelled(cell, consumer, &sink.tag));
+                    if let Some(waiter) = sink.sink.cancelled(cell, consumer, &sink.tag) {
+                        work.wake(waiter);
+                    }
                 }
-                Effect::Expired => work.expired.push(Arc::clone(cell)),
+                Effect::Expired => work.rest().expired.push(Arc::clone(cell)),
             }
         }
     }

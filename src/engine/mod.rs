@@ -228,7 +228,7 @@ impl Engine {
             let mut work = Work::default();
             let closed = cell.close(&mut work, |_| Ok::<(), std::convert::Infallible>(()));
             debug_assert!(closed.is_ok());
-            waiter::wake_all(work.wakes);
+            self.finish(work);
         }
         let backlog = std::mem::take(&mut *self.backlog.lock());
         drop(backlog);

@@ -39,7 +39,7 @@ fn publish(engine: &Engine, queue: &str, count: usize) {
         let envelope = Envelope::freeze(Name::default(), key, Message::new("m"), &engine.limits).expect("valid");
         let cells = engine.route("", &envelope).expect("routed");
         assert_eq!(cells.len(), 1, "{queue}");
-        engine.deliver(None, &Arc::new(envelope), &cells);
+        engine.deliver(None, &envelope, &cells);
     }
 }
 

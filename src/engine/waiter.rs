@@ -42,6 +42,11 @@ impl Waiter {
     }
 }
 
+/// Wakes one, as [`wake_all`].
+pub(crate) fn wake_one(waiter: Waiter) {
+    wake_all(std::iter::once(waiter).collect());
+}
+
 /// Wakes all of them: at once, or where this thread is [`Deferred`], at the end of that. Never under another lock.
 pub(crate) fn wake_all(wakes: Wakes) {
     if wakes.is_empty() {

@@ -1,22 +1,67 @@
 //! Work: what acts on queues leave to do when their locks are free.
 
 use super::cell::{Letter, QueueCell};
-use super::waiter::Wakes;
+use super::waiter::{Waiter, Wakes};
 use crate::message::Envelope;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Collected over one act or several, then done by [`Engine::finish`](super::Engine::finish).
+/// Collected over one act or several, then done by [`Engine::finish`](super::Engine::finish). Most acts leave nothing, or
+/// one receiver to be woken; whatever else there may be is behind a pointer.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    /// Whoever is to be woken.
-    pub(crate) wakes: Wakes,
+    wake: Option<Waiter>,
+    /// The timer must look at the deadlines again.
+    pub(crate) kick: bool,
+    rest: Option<Box<Rest>>,
+}
+
+/// What only some acts leave to do.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Whoever else is to be woken.
+    wakes: Wakes,
     /// The dead, in the order of death.
     pub(crate) letters: VecDeque<Letter>,
     /// Queues whose time without use has ended.
     pub(crate) expired: Vec<Arc<QueueCell>>,
     /// The dead that go nowhere.
     pub(crate) rubbish: Vec<Arc<Envelope>>,
-    /// The timer must look at the deadlines again.
-    pub(crate) kick: bool,
+}
+
+impl Work {
+    /// Somebody is to be woken.
+    pub(crate) fn wake(&mut self, waiter: Waiter) {
+        match &mut self.wake {
+            None => self.wake = Some(waiter),
+            Some(_) => self.rest().wakes.push(waiter),
+        }
+    }
+
+    /// All of these are to be woken.
+    pub(crate) fn wake_all(&mut self, waiters: impl Iterator<Item = Waiter>) {
+        self.rest().wakes.extend(waiters);
+    }
+
+    /// The place for what only some acts leave to do.
+    pub(crate) fn rest(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
+    /// What there is of it.
+    pub(crate) fn rest_if_any(&mut self) -> Option<&mut Rest> {
+        self.rest.as_deref_mut()
+    }
+
+    /// Whoever is to be woken, and what is to be freed.
+    pub(crate) fn into_ends(self) -> (Option<Waiter>, Option<Box<Rest>>) {
+        (self.wake, self.rest)
+    }
+}
+
+impl Rest {
+    /// Whoever else is to be woken.
+    pub(crate) fn take_wakes(&mut self) -> Wakes {
+        std::mem::take(&mut self.wakes)
+    }
 }

@@ -53,31 +53,27 @@ struct Carbon {
 
 impl Envelope {
     /// Freezes a message for its way through `exchange` under `routing_key`, or gives it back with what is wrong.
-    #[allow(clippy::result_large_err)] // The message goes back.
     pub(crate) fn freeze(
         exchange: Name,
         routing_key: Name,
         message: Message,
         limits: &Limits,
-    ) -> Result<Self, (InvalidMessage, Message)> {
+    ) -> Result<Arc<Self>, Box<(InvalidMessage, Message)>> {
         let checked = message.check(limits).and_then(|()| {
             let expiration = parse_expiration(message.properties().expiration.as_deref())?;
             Ok((expiration, read_carbon(message.properties(), limits)?))
         });
         let (expiration_millis, carbon) = match checked {
             Ok(parts) => parts,
-            Err(invalid) => return Err((invalid, message)),
+            Err(invalid) => return Err(Box::new((invalid, message))),
         };
         let (mut properties, body) = message.into_parts();
-        let mut given = Given::default();
-        if let Some(plain) = properties.expiration.as_deref().and_then(plain_number).map(Arc::from) {
-            given.expiration = properties.expiration.replace(plain);
-        }
-        if let Some(headers) = properties.headers.as_mut().filter(|_| carbon.is_some()) {
-            given.blind = headers.remove("BCC");
-        }
-        let given = (given != Given::default()).then(|| Box::new(given));
-        Ok(Self {
+        // Nearly no message has anything to change.
+        let given = match expiration_millis.is_some() || carbon.is_some() {
+            true => normalise(&mut properties, carbon.is_some()),
+            false => None,
+        };
+        Ok(Arc::new(Self {
             exchange,
             routing_key,
             properties,
@@ -87,7 +83,7 @@ impl Envelope {
             deaths: None,
             failures: 0,
             given,
-        })
+        }))
     }
 
     /// The exchange it was published to, or dead-lettered through.
@@ -250,6 +246,18 @@ impl Envelope {
         next.deaths = Some(deaths);
         next
     }
+}
+
+/// Writes the expiration plainly and takes out `BCC`; returns what that changed, if anything.
+fn normalise(properties: &mut Properties, has_carbon: bool) -> Option<Box<Given>> {
+    let mut given = Given::default();
+    if let Some(plain) = properties.expiration.as_deref().and_then(plain_number).map(Arc::from) {
+        given.expiration = properties.expiration.replace(plain);
+    }
+    if let Some(headers) = properties.headers.as_mut().filter(|_| has_carbon) {
+        given.blind = headers.remove("BCC");
+    }
+    (given != Given::default()).then(|| Box::new(given))
 }
 
 /// Keys less the blind ones: each blind key takes out one, the first.

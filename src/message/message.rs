@@ -195,10 +195,8 @@ impl Message {
         if self.body.len() > limits.message_bytes {
             return Err(InvalidMessage::BodyTooLarge { bytes: self.body.len(), limit: limits.message_bytes });
         }
-        for (property, text) in self.properties.short_strings() {
-            if let Some(text) = text.filter(|text| text.len() > Name::MAX_BYTES) {
-                return Err(InvalidMessage::PropertyTooLong { property, bytes: text.len() });
-            }
+        if let Some((property, bytes)) = self.properties.too_long() {
+            return Err(InvalidMessage::PropertyTooLong { property, bytes });
         }
         match &self.properties.headers {
             Some(headers) => check_table(headers, limits),

@@ -1,6 +1,7 @@
 //! The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic).
 
 use super::Table;
+use crate::base::Name;
 use std::sync::Arc;
 
 /// Whether a message survives a restart of the broker, where its queue does.
@@ -60,19 +61,21 @@ impl Properties {
         self.headers.as_ref()?.get(name)
     }
 
-    /// The short strings by name, for checks and printing.
-    pub(crate) fn short_strings(&self) -> [(&'static str, Option<&Arc<str>>); 10] {
-        [
-            ("content_type", self.content_type.as_ref()),
-            ("content_encoding", self.content_encoding.as_ref()),
-            ("correlation_id", self.correlation_id.as_ref()),
-            ("reply_to", self.reply_to.as_ref()),
-            ("expiration", self.expiration.as_ref()),
-            ("message_id", self.message_id.as_ref()),
-            ("type", self.kind.as_ref()),
-            ("user_id", self.user_id.as_ref()),
-            ("app_id", self.app_id.as_ref()),
-            ("cluster_id", self.cluster_id.as_ref()),
-        ]
+    /// The first short string that has more than 255 bytes: its name, and how many it has.
+    pub(crate) fn too_long(&self) -> Option<(&'static str, usize)> {
+        let excess = |name, text: &Option<Arc<str>>| match text {
+            Some(text) if text.len() > Name::MAX_BYTES => Some((name, text.len())),
+            _ => None,
+        };
+        excess("content_type", &self.content_type)
+            .or_else(|| excess("content_encoding", &self.content_encoding))
+            .or_else(|| excess("correlation_id", &self.correlation_id))
+            .or_else(|| excess("reply_to", &self.reply_to))
+            .or_else(|| excess("expiration", &self.expiration))
+            .or_else(|| excess("message_id", &self.message_id))
+            .or_else(|| excess("type", &self.kind))
+            .or_else(|| excess("user_id", &self.user_id))
+            .or_else(|| excess("app_id", &self.app_id))
+            .or_else(|| excess("cluster_id", &self.cluster_id))
     }
 }

@@ -61,7 +61,7 @@ impl Channel {
         }
         let (envelope, cells) = self.prepare(state, publish, message)?;
         state.note_publisher(&cells);
-        let held = Held { envelope: Arc::new(envelope), cells, mandatory: publish.mandatory };
+        let held = Held { envelope, cells, mandatory: publish.mandatory };
         self.engine().reply(&held.envelope);
         if let Some(transaction) = state.session.transaction() {
             transaction.publish(held);
@@ -87,7 +87,7 @@ impl Channel {
         state: &State,
         publish: &Publish,
         message: &mut Option<Message>,
-    ) -> Result<(Envelope, Cells), Fault> {
+    ) -> Result<(Arc<Envelope>, Cells), Fault> {
         let (exchange, routing_key) = names(publish)?;
         if let Some(message) = message
             && self.is_suspicious(state, message)
@@ -98,7 +98,8 @@ impl Channel {
         let Some(given) = message.take() else { return Err(Fault::precondition("no message")) };
         let mut envelope = match Envelope::freeze(exchange.clone(), routing_key.clone(), given, &self.engine().limits) {
             Ok(envelope) => envelope,
-            Err((invalid, given)) => {
+            Err(refused) => {
+                let (invalid, given) = *refused;
                 *message = Some(given);
                 return Err(self.invalid(exchange, invalid));
             }
@@ -109,6 +110,8 @@ impl Channel {
         })?;
         if let Some(reply) = &state.reply
             && envelope.properties().reply_to.as_deref() == Some(REPLY_TO)
+            // Nobody else has it yet.
+            && let Some(envelope) = Arc::get_mut(&mut envelope)
         {
             envelope.set_reply_to(reply.address.clone().into());
         }
@@ -134,7 +137,7 @@ impl Channel {
             return Err(Fault::precondition("fast reply consumer does not exist"));
         }
         let frozen = Envelope::freeze(exchange.clone(), Name::default(), message.clone(), limits);
-        frozen.map_err(|(invalid, _)| Fault::precondition(invalid))?;
+        frozen.map_err(|refused| Fault::precondition(refused.0))?;
         match properties.user_id.as_deref() {
             Some(user) if user != self.cell.connection.user() => Err(Fault::precondition(format_args!(
                 "user_id property set to '{user}' but authenticated user was '{}'",

@@ -106,7 +106,6 @@ impl Publisher {
     /// say how many other queues have it nevertheless, as in RabbitMQ.
     pub fn try_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
         let (envelope, at) = self.prepare(key, message)?;
-        let envelope = Arc::new(envelope);
         let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
         self.engine.reply(&envelope);
         self.routes.release();
@@ -164,7 +163,7 @@ impl Publisher {
     }
 
     /// Freezes the message and finds its route.
-    fn prepare(&mut self, key: &str, message: Message) -> Result<(Envelope, At), PublishError> {
+    fn prepare(&mut self, key: &str, message: Message) -> Result<(Arc<Envelope>, At), PublishError> {
         if self.engine.is_stopped() {
             return Err(PublishError::new(PublishErrorKind::Closed, message));
         }
@@ -215,16 +214,18 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
         Ok(names) => names,
         Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
     };
-    let envelope = Arc::new(freeze(engine, exchange, key, message)?);
+    let envelope = freeze(engine, exchange, key, message)?;
     let cells = engine.route(envelope.exchange(), &envelope).map_err(|why| no_route(engine, why, &envelope))?;
     let outcome = engine.deliver(None, &envelope, &cells);
     engine.reply(&envelope);
     conclude(engine, &outcome, &envelope, false)
 }
 
-fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Result<Envelope, PublishError> {
-    Envelope::freeze(exchange, key, message, &engine.limits)
-        .map_err(|(error, message)| PublishError::new(PublishErrorKind::Invalid(error), message))
+fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Result<Arc<Envelope>, PublishError> {
+    Envelope::freeze(exchange, key, message, &engine.limits).map_err(|refused| {
+        let (error, message) = *refused;
+        PublishError::new(PublishErrorKind::Invalid(error), message)
+    })
 }
 
 /// The error for a message without a route. A shutdown takes every exchange away: then that is the reason.

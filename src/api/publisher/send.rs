@@ -69,13 +69,7 @@ impl Publisher {
 
     fn begin(&mut self, key: &str, message: Message) -> Result<Sending, PublishError> {
         let (envelope, at) = self.prepare(key, message)?;
-        Ok(Sending {
-            envelope: Arc::new(envelope),
-            at: Some(at),
-            outcome: Outcome::default(),
-            left: Cells::new(),
-            spot: Spot::default(),
-        })
+        Ok(Sending { envelope, at: Some(at), outcome: Outcome::default(), left: Cells::new(), spot: Spot::default() })
     }
 
     /// One attempt. `None` where it waits: the waiter is registered.

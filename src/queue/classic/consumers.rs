@@ -211,14 +211,17 @@ impl Consumers {
     fn take(&mut self, id: ConsumerId) -> Option<Served> {
         let places = &mut self.places;
         let consumer = places.get_mut(id.slot as usize)?.as_mut().filter(|consumer| consumer.id == id)?;
-        let peer = self.peers.get_mut(&consumer.spec.session)?;
         let spec = &consumer.spec;
-        if peer.suspended || spec.credit.is_window_full() || consumer.is_full() {
+        if spec.credit.is_window_full() || consumer.is_full() {
             return None;
         }
-        if !spec.credit.try_take(!spec.no_ack) {
-            peer.suspended = true;
-            return None;
+        // Few channels have a limit of their own.
+        if spec.credit.limit() > 0 {
+            let peer = self.peers.get_mut(&spec.session)?;
+            if peer.suspended || !spec.credit.try_take(!spec.no_ack) {
+                peer.suspended = true;
+                return None;
+            }
         }
         if let Some(room) = &mut consumer.room {
             *room = room.saturating_sub(1);
