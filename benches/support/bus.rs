@@ -1,0 +1,130 @@
+//! The bus that is measured: a topic exchange, a bound queue, publishers and consumers of the public API, all as a user
+//! has them.
+
+use super::threads::{Inlet, Outlet};
+use bytes::Bytes;
+use leveret::{Broker, Consumer, Exchange, Message, Overflow, Publisher, Queue, Topology};
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// How many messages a queue and a floor hold before the publisher waits.
+pub(crate) const BOUND: usize = 1_024;
+/// The exchange.
+pub(crate) const EXCHANGE: &str = "events";
+/// The key of all messages.
+pub(crate) const KEY: &str = "order.eu.created";
+/// The pattern that the queue is bound by.
+pub(crate) const PATTERN: &str = "order.*.created";
+/// The queue.
+pub(crate) const QUEUE: &str = "orders";
+
+/// How a body of 64 bytes is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Always the same static bytes: no allocation.
+    Static,
+    /// Copied to the heap for each message.
+    Fresh,
+}
+
+impl Body {
+    /// A body.
+    pub(crate) fn make(self) -> Bytes {
+        static BYTES: [u8; 64] = [7; 64];
+        match self {
+            Self::Static => Bytes::from_static(&BYTES),
+            Self::Fresh => Bytes::copy_from_slice(black_box(&BYTES)),
+        }
+    }
+}
+
+/// Makes messages as a program that publishes for a living would: persistent, with a content type it shares, an
+/// identity from a stock made beforehand, and a time. So a message needs no allocation but what the bus needs.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    content_type: Arc<str>,
+    ids: Vec<Arc<str>>,
+    made: usize,
+}
+
+impl Messages {
+    /// A maker with a stock of its own.
+    pub(crate) fn new() -> Self {
+        let ids = (0..BOUND).map(|n| Arc::from(format!("order-{n:08}"))).collect();
+        Self { content_type: Arc::from("application/json"), ids, made: 0 }
+    }
+
+    /// The next message.
+    pub(crate) fn next(&mut self, body: Bytes) -> Message {
+        self.made += 1;
+        Message::new(body)
+            .content_type(Arc::clone(&self.content_type))
+            .message_id(Arc::clone(&self.ids[self.made % self.ids.len()]))
+            .timestamp(1_700_000_000)
+    }
+}
+
+/// A broker with one topic exchange, and one queue that holds [`BOUND`] messages and then makes publishers wait.
+pub(crate) fn broker() -> Broker {
+    let broker = Broker::new();
+    let queue = Queue::new(QUEUE).bind(EXCHANGE, PATTERN).max_length(BOUND as u64, Overflow::RejectPublish);
+    broker.declare(&Topology::new().exchange(Exchange::topic(EXCHANGE)).queue(queue)).expect("a new broker");
+    broker
+}
+
+/// A publisher with its stock of messages.
+pub(crate) struct BusSender {
+    publisher: Publisher,
+    messages: Messages,
+}
+
+impl BusSender {
+    /// To the exchange of [`broker`].
+    pub(crate) fn new(broker: &Broker) -> Self {
+        Self { publisher: broker.publisher(EXCHANGE).expect("the exchange is there"), messages: Messages::new() }
+    }
+
+    /// Publishes as a task.
+    pub(crate) async fn send_as_task(&mut self, body: Bytes) {
+        let message = self.messages.next(body);
+        let sent = self.publisher.send(KEY, message).await;
+        assert_eq!(sent.expect("the queue is there").queues, 1);
+    }
+}
+
+impl Inlet for BusSender {
+    fn send(&mut self, body: Bytes) {
+        let message = self.messages.next(body);
+        let sent = self.publisher.blocking_send(KEY, message);
+        assert_eq!(sent.expect("the queue is there").queues, 1);
+    }
+}
+
+/// A consumer that acknowledges each delivery.
+pub(crate) struct BusReceiver {
+    consumer: Consumer,
+}
+
+impl BusReceiver {
+    /// Of the queue of [`broker`].
+    pub(crate) fn new(broker: &Broker, prefetch: u32) -> Self {
+        Self { consumer: broker.consumer(QUEUE).prefetch(prefetch).open().expect("the queue is there") }
+    }
+
+    /// Receives as a task, and acknowledges.
+    pub(crate) async fn receive_as_task(&mut self) -> bool {
+        let delivery = self.consumer.recv().await.expect("the queue is there");
+        let goes_on = !black_box(delivery.body()).is_empty();
+        delivery.ack();
+        goes_on
+    }
+}
+
+impl Outlet for BusReceiver {
+    fn receive(&mut self) -> bool {
+        let delivery = self.consumer.blocking_recv().expect("the queue is there");
+        let goes_on = !black_box(delivery.body()).is_empty();
+        delivery.ack();
+        goes_on
+    }
+}
