@@ -24,6 +24,12 @@ impl Credit {
         Self { limit: AtomicU32::new(0), used: AtomicU32::new(0), window, undrained: AtomicU32::new(0) }
     }
 
+    /// No limit and no window: for whoever cannot have more undrained than its prefetch allows.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self { window: u32::MAX, ..Self::new(1) }
+    }
+
     /// The channel-wide limit; 0 is none.
     #[must_use]
     pub fn limit(&self) -> u32 {
@@ -62,18 +68,23 @@ impl Credit {
     /// Whether the window of undrained deliveries is full.
     #[must_use]
     pub fn is_window_full(&self) -> bool {
-        self.undrained.load(Ordering::Acquire) >= self.window
+        self.window != u32::MAX && self.undrained.load(Ordering::Acquire) >= self.window
     }
 
     /// Counts a delivery that waits to be drained.
     pub fn enter_window(&self) {
-        self.undrained.fetch_add(1, Ordering::AcqRel);
+        if self.window != u32::MAX {
+            self.undrained.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// Counts `count` deliveries as drained. True where the window was full and is now at most half full: a queue may
     /// be waiting. (Half, so that queues are not locked again for each single delivery.)
     #[must_use]
     pub fn leave_window(&self, count: u32) -> bool {
+        if self.window == u32::MAX {
+            return false;
+        }
         let leave = |undrained: u32| Some(undrained.saturating_sub(count));
         let before = self.undrained.fetch_update(Ordering::AcqRel, Ordering::Acquire, leave).unwrap_or(0);
         let half = self.window / 2;

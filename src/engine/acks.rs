@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// At so many the one who notes carries them out, so that memory is not held for long.
 const MOST: usize = 64;
 
+/// At so many a publish carries them out that does not need them.
+const SOME: usize = 32;
+
 /// Noted acknowledgements of one queue. Invariant: `count` is the length of the list when its lock is free.
 #[derive(Debug)]
 pub(crate) struct Acks {
@@ -44,6 +47,11 @@ impl Acks {
     /// Whether there are any.
     pub(crate) fn is_empty(&self) -> bool {
         self.count.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether there are so many that it is time, for somebody who does not need them.
+    pub(crate) fn are_some(&self) -> bool {
+        self.count.load(Ordering::Relaxed) >= SOME
     }
 
     /// Notes one. True where it is time to carry them out.

@@ -17,7 +17,7 @@ use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason};
 use crate::queue::effect::{
-    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, QueueLimits, Settlement,
+    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
 };
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use std::sync::Arc;
@@ -130,6 +130,36 @@ impl QueueCell {
         let value = verb(&mut inner.state, &mut inner.effects);
         inner.conclude(self, engine, work);
         Some(value)
+    }
+
+    /// Offers a message; `None` where the queue was deleted, or where it must have room (`into_room`) and has none.
+    ///
+    /// Acknowledgements that wait are carried out first only where they can matter to a message that comes in: where a
+    /// consumer has no room, or a message waits. Else they go in batches.
+    pub(crate) fn offer(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        publisher: Option<SessionId>,
+        envelope: &Arc<Envelope>,
+        into_room: bool,
+    ) -> Option<Offered> {
+        let mut inner = self.inner.lock();
+        if self.is_closed() {
+            return Some(Offered::Gone);
+        }
+        let inner = &mut *inner;
+        let now = engine.now_for(&inner.state, Some(envelope));
+        if !self.acks.is_empty() && (self.acks.are_some() || inner.state.needs_acks()) {
+            inner.carry_out_acks(&self.acks, now);
+        }
+        if into_room && !inner.state.has_room(envelope.body().len() as u64) {
+            inner.conclude(self, engine, work);
+            return None;
+        }
+        let offered = inner.state.offer(now, publisher, Arc::clone(envelope), &mut inner.effects);
+        inner.conclude(self, engine, work);
+        Some(offered)
     }
 
     /// Lets a consumer in, with the place where its deliveries go.

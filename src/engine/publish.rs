@@ -100,46 +100,16 @@ impl Engine {
         let mut outcome = Outcome::default();
         let mut work = Work::default();
         for cell in cells {
-            match self.offer(publisher, cell, envelope, &mut work) {
-                Offered::Taken => outcome.taken += 1,
-                Offered::Refused => outcome.refused += 1,
-                Offered::Full => outcome.full += 1,
-                Offered::Gone => outcome.gone += 1,
+            match cell.offer(self, &mut work, publisher, envelope, false) {
+                Some(Offered::Taken) => outcome.taken += 1,
+                Some(Offered::Refused) => outcome.refused += 1,
+                Some(Offered::Full) => outcome.full += 1,
+                Some(Offered::Gone) | None => outcome.gone += 1,
             }
         }
         self.publishes.count(&outcome);
         self.finish(work);
         outcome
-    }
-
-    /// Offers a message to one queue, unless it has no room for it: then `None`, and nothing happened. What follows is
-    /// added to `work`.
-    pub(crate) fn offer_into_room(
-        &self,
-        cell: &Arc<QueueCell>,
-        envelope: &Arc<Envelope>,
-        work: &mut Work,
-    ) -> Option<Offered> {
-        let bytes = envelope.body().len() as u64;
-        let offer = cell.act(self, work, |state, effects| {
-            let now = self.now_for(state, Some(envelope));
-            state.has_room(bytes).then(|| state.offer(now, None, Arc::clone(envelope), effects))
-        });
-        offer.unwrap_or(Some(Offered::Gone))
-    }
-
-    fn offer(
-        &self,
-        publisher: Option<SessionId>,
-        cell: &Arc<QueueCell>,
-        envelope: &Arc<Envelope>,
-        work: &mut Work,
-    ) -> Offered {
-        let offer = cell.act(self, work, |state, effects| {
-            let now = self.now_for(state, Some(envelope));
-            state.offer(now, publisher, Arc::clone(envelope), effects)
-        });
-        offer.unwrap_or(Offered::Gone)
     }
 
     /// Lends one of the router's buffers.

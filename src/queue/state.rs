@@ -234,6 +234,15 @@ impl QueueState {
         }
     }
 
+    /// Whether acknowledgements may matter to a message that comes in: a consumer has no room, or a message waits.
+    #[must_use]
+    pub fn needs_acks(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(queue) => queue.has_ready() || queue.has_full_consumer(),
+            Kind::Quorum(_) => true,
+        }
+    }
+
     /// Asserts the invariants.
     ///
     /// # Errors

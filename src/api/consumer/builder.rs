@@ -88,7 +88,9 @@ impl<'a> ConsumerBuilder<'a> {
             None => Name::known(&format!("amq.ctag-{}", engine.next_name())),
         };
         let session = engine.next_session();
-        let credit = Arc::new(Credit::new(engine.limits.undrained_deliveries));
+        let window = engine.limits.undrained_deliveries;
+        let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize <= window;
+        let credit = Arc::new(if bounded { Credit::unbounded() } else { Credit::new(window) });
         let mailbox = Arc::new(Mailbox::new());
         let spec = ConsumerSpec {
             session,

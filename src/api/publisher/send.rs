@@ -155,7 +155,7 @@ impl Sending {
     fn offer(&mut self, engine: &Engine, cells: &[Arc<QueueCell>]) {
         let mut work = Work::default();
         for cell in cells {
-            match engine.offer_into_room(cell, &self.envelope, &mut work) {
+            match cell.offer(engine, &mut work, None, &self.envelope, true) {
                 Some(Offered::Taken) => self.outcome.taken += 1,
                 Some(Offered::Gone) => self.outcome.gone += 1,
                 Some(Offered::Refused | Offered::Full) | None => self.left.push(Arc::clone(cell)),

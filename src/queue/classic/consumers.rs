@@ -29,6 +29,8 @@ pub(crate) struct Consumers {
     active: Option<ConsumerId>,
     /// Consumers that were cancelled with deliveries out.
     departed: Vec<Departed>,
+    /// How many have no room of their own.
+    full: usize,
 }
 
 /// One consumer.
@@ -110,6 +112,7 @@ impl Consumers {
             return false;
         };
         let Some(consumer) = place.take() else { return false };
+        self.full -= usize::from(consumer.is_full());
         self.free.push(id.slot);
         self.turns.remove(id);
         if let Some(peer) = self.peers.get_mut(&consumer.spec.session) {
@@ -172,7 +175,9 @@ impl Consumers {
     pub(crate) fn settled(&mut self, id: ConsumerId) -> bool {
         if let Some(consumer) = self.get_mut(id) {
             consumer.out = consumer.out.saturating_sub(1);
-            return consumer.give_room();
+            let was_full = consumer.give_room();
+            self.full -= usize::from(was_full);
+            return was_full;
         }
         let Some(at) = self.departed.iter().position(|departed| departed.id == id) else { return false };
         let Some(departed) = self.departed.get_mut(at) else { return false };
@@ -182,7 +187,14 @@ impl Consumers {
             self.departed.remove(at);
         }
         let successor = |consumer: &&mut Consumer| consumer.spec.session == session && consumer.spec.tag == tag;
-        self.places.iter_mut().flatten().find(successor).is_some_and(Consumer::give_room)
+        let was_full = self.places.iter_mut().flatten().find(successor).is_some_and(Consumer::give_room);
+        self.full -= usize::from(was_full);
+        was_full
+    }
+
+    /// Whether one has no room of its own.
+    pub(crate) fn has_full(&self) -> bool {
+        self.full > 0
     }
 
     /// Brings back to the turns whoever of the session has room of its own.
@@ -226,6 +238,7 @@ impl Consumers {
         if let Some(room) = &mut consumer.room {
             *room = room.saturating_sub(1);
             consumer.out += 1;
+            self.full += usize::from(*room == 0);
         }
         spec.credit.enter_window();
         Some(Served { id, session: spec.session, no_ack: spec.no_ack })
@@ -273,6 +286,9 @@ impl Consumers {
             if blocked + turns != 1 {
                 return Err(format!("consumer {id:?} stands {turns} times in turn and {blocked} times blocked"));
             }
+        }
+        if self.full != self.places.iter().flatten().filter(|consumer| consumer.is_full()).count() {
+            return Err(format!("{} consumers are counted as full", self.full));
         }
         if waiting && !self.single_active && self.turns.first().is_some() {
             return Err("a message waits while a consumer stands in turn".to_owned());

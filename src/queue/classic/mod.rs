@@ -338,6 +338,11 @@ impl ClassicQueue {
         !self.ready.is_empty()
     }
 
+    /// Whether a consumer has no room of its own.
+    pub(crate) fn has_full_consumer(&self) -> bool {
+        self.consumers.has_full()
+    }
+
     /// Whose consumers there are, each by its session.
     pub(crate) fn consumer_sessions(&self) -> Vec<SessionId> {
         self.consumers.all().into_iter().map(|(_, session)| session).collect()
