@@ -101,7 +101,7 @@ fn live(setting: Setting) {
                 let before = acknowledged.load(Ordering::Acquire);
                 let stats = work.stats();
                 assert!(stats.totals.acknowledged >= before, "an acknowledgement that returned is not seen");
-                let held = (stats.ready + stats.unacked) as u64;
+                let held = stats.ready + stats.unacked;
                 assert_eq!(stats.totals.enqueued, held + stats.totals.acknowledged);
                 std::thread::yield_now();
             }
