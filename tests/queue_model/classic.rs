@@ -41,6 +41,7 @@ pub(crate) struct Naive {
     suspended: Vec<u64>,
     single: Option<usize>,
     gates: BTreeMap<u64, Gate>,
+    timer: Option<u64>,
     step: Step,
 }
 
@@ -49,8 +50,23 @@ impl Model for Naive {
         let (setup, settings) = (setup.clone(), setup.settings.clone());
         let (ready, out, consumers, turns) = (vec![], vec![], vec![], vec![]);
         let (blocked, suspended, single, gates) = (vec![], vec![], None, BTreeMap::new());
-        let (used, next, step) = (0, 0, Step::default());
-        Self { setup, settings, used, ready, out, consumers, next, turns, blocked, suspended, single, gates, step }
+        let (used, next, timer, step) = (0, 0, None, Step::default());
+        Self {
+            setup,
+            settings,
+            used,
+            ready,
+            out,
+            consumers,
+            next,
+            turns,
+            blocked,
+            suspended,
+            single,
+            gates,
+            timer,
+            step,
+        }
     }
 
     fn gates(&mut self) -> &mut BTreeMap<u64, Gate> {
@@ -59,7 +75,8 @@ impl Model for Naive {
 
     fn act(&mut self, now: u64, verb: &Verb) -> Step {
         self.step = Step::default();
-        if !matches!(verb, Verb::Touch | Verb::Close) {
+        let due = self.timer.is_some_and(|timer| timer <= now);
+        if due && !matches!(verb, Verb::Touch | Verb::Close) {
             self.expire(now);
         }
         let answer = self.verb(now, verb);
@@ -70,8 +87,7 @@ impl Model for Naive {
             self.step.counts = Counts { ready, ready_bytes, unacked, unacked_bytes, dying: 0, consumers };
         }
         let idle = self.settings.expires_millis.filter(|_| consumers == 0).map(|millis| self.used + millis);
-        let head = self.head().and_then(|at| self.ready[at].dies);
-        self.step.deadline = head.into_iter().chain(idle).min();
+        self.step.deadline = self.timer.into_iter().chain(idle).min();
         self.step.room = !self.refuses(0) && ready < self.setup.ready_messages;
         Step { answer, ..std::mem::take(&mut self.step) }
     }
@@ -122,9 +138,11 @@ impl Naive {
                 self.unblock(*session);
                 self.pump(now);
             }
-            Verb::Purge => return Answer::Count(std::mem::take(&mut self.ready).len()),
+            Verb::Purge => {
+                self.timer = None;
+                return Answer::Count(std::mem::take(&mut self.ready).len());
+            }
             Verb::Advance => {
-                self.calm(now);
                 let idle = self.settings.expires_millis.filter(|_| self.consumers.is_empty());
                 self.step.expired = idle.is_some_and(|millis| self.used + millis <= now);
             }
@@ -160,8 +178,9 @@ impl Naive {
             Some(number) => self.hand(message, number),
             None => {
                 self.ready.push(message);
-                self.drop_heads();
-                self.expire(now);
+                if self.drop_heads() || self.ready.len() == 1 {
+                    self.expire(now);
+                }
             }
         }
         Offered::Taken
@@ -211,7 +230,7 @@ impl Naive {
         }
         rejected.sort_by_key(|message| Reverse(message.level));
         self.step.died.extend(rejected.iter().map(|message| (message.id, Reason::Rejected, false)));
-        self.calm(now);
+        if kind == Settlement::Requeue { self.calm(now) } else { self.pump(now) }
     }
 
     fn numbers(&self, session: u64) -> Vec<usize> {
@@ -313,26 +332,30 @@ impl Naive {
 
     fn calm(&mut self, now: u64) {
         self.drop_heads();
+        self.expire(now);
         self.pump(now);
     }
 
-    fn drop_heads(&mut self) {
+    fn drop_heads(&mut self) -> bool {
+        let before = self.ready.len();
         while self.settings.overflow == Overflow::DropHead && self.over(self.sum(0).0, self.sum(0).1) {
             let head = self.head().expect("too many is some");
             let message = self.ready.remove(head);
             self.step.died.push((message.id, Reason::MaxLength, false));
         }
+        self.ready.len() < before
     }
 
+    /// A look at the head, which sets the timer for the next one.
     fn expire(&mut self, now: u64) {
         while let Some(head) = self.head().filter(|at| self.ready[*at].dies.is_some_and(|dies| dies <= now)) {
             let message = self.ready.remove(head);
             self.step.died.push((message.id, Reason::Expired, false));
         }
+        self.timer = self.head().and_then(|at| self.ready[at].dies);
     }
 
     fn pump(&mut self, now: u64) {
-        self.expire(now);
         while !self.ready.is_empty() {
             let Some(number) = self.serve() else { return };
             let head = self.head().expect("not empty");

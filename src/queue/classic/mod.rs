@@ -34,6 +34,8 @@ pub(crate) struct ClassicQueue {
     totals: Totals,
     next_seq: u64,
     used: Moment,
+    /// When the head is looked at next, [`Moment::MAX`] for never. It is set by a look, for the head that this left.
+    timer: Moment,
     /// Whether something that can expire came in since the queue was last empty.
     timed: bool,
 }
@@ -43,11 +45,22 @@ impl ClassicQueue {
         let ready = Ready::new(settings.max_priority);
         let consumers = Consumers::new(settings.single_active);
         let (unacked, totals) = (Unacked::default(), Totals::default());
-        Self { settings, limits, ready, unacked, consumers, totals, next_seq: 0, used: now, timed: false }
+        Self {
+            settings,
+            limits,
+            ready,
+            unacked,
+            consumers,
+            totals,
+            next_seq: 0,
+            used: now,
+            timer: Moment::MAX,
+            timed: false,
+        }
     }
 
     pub(crate) fn offer(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         let bytes = envelope.body().len() as u64;
         if self.settings.overflow != Overflow::DropHead
             && over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes)
@@ -71,8 +84,12 @@ impl ClassicQueue {
             Some(served) => self.hand_over(entry, served, fx),
             None => {
                 self.ready.insert(entry);
-                self.drop_over_length(fx);
-                self.expire(now, fx);
+                // RabbitMQ looks at the head only where it may be another one; that a higher priority may have overtaken
+                // the one that its timer is set for, it does not see.
+                let dropped = self.drop_over_length(fx);
+                if dropped || self.ready.len() == 1 {
+                    self.expire(now, fx);
+                }
             }
         }
         Offered::Taken
@@ -85,7 +102,7 @@ impl ClassicQueue {
         no_ack: bool,
         fx: &mut Effects,
     ) -> Option<(Handout, usize)> {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         self.used = now;
         let entry = self.ready.pop()?;
         self.count_delivery(&entry);
@@ -102,7 +119,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         let mut opened: SmallVec<[SessionId; 1]> = SmallVec::new();
         let mut rejected = Vec::new();
         for reference in refs {
@@ -120,7 +137,10 @@ impl ClassicQueue {
         for session in opened {
             self.consumers.unblock(session);
         }
-        self.settle_down(now, fx);
+        match settlement {
+            Settlement::Requeue => self.settle_down(now, fx),
+            Settlement::Ack | Settlement::Reject => self.pump(now, fx),
+        }
     }
 
     /// Several rejected at once die by priority, the highest first, and then in the order given.
@@ -139,7 +159,7 @@ impl ClassicQueue {
         spec: ConsumerSpec,
         fx: &mut Effects,
     ) -> Result<ConsumerId, AttachError> {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         if !self.consumers.admits(spec.exclusive) {
             return Err(AttachError::ExclusiveUse);
         }
@@ -153,7 +173,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         let was_here = self.consumers.remove(consumer);
         if was_here {
             self.used = now;
@@ -170,7 +190,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         for consumer in self.consumers.of_session(session) {
             self.consumers.remove(consumer);
             self.used = now;
@@ -185,27 +205,29 @@ impl ClassicQueue {
     }
 
     pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+        self.catch_up(now, fx);
         self.consumers.resume(session);
         self.pump(now, fx);
     }
 
     pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         let purged = self.ready.clear();
+        self.timer = Moment::MAX;
         self.totals.purged += purged as u64;
         purged
     }
 
     pub(crate) fn advance(&mut self, now: Moment, fx: &mut Effects) {
-        self.settle_down(now, fx);
+        self.catch_up(now, fx);
         if self.unused_until().is_some_and(|end| end <= now) {
             fx.push(Effect::Expired);
         }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        let head = self.ready.head().map(|entry| entry.expires).filter(|expires| *expires != Moment::MAX);
-        [head, self.unused_until()].into_iter().flatten().min()
+        let timer = (self.timer != Moment::MAX).then_some(self.timer);
+        [timer, self.unused_until()].into_iter().flatten().min()
     }
 
     pub(crate) fn touch(&mut self, now: Moment) {
@@ -213,7 +235,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
-        self.expire(now, fx);
+        self.catch_up(now, fx);
         // Levels of priority and the single active consumer are set once, by arguments; a policy cannot change them.
         let (max_priority, single_active) = (self.settings.max_priority, self.settings.single_active);
         self.settings = Settings { max_priority, single_active, ..settings };
@@ -264,22 +286,21 @@ impl ClassicQueue {
         self.ready.iter()
     }
 
-    /// What follows every change: drop what is over, expire what is due, hand out what can be.
+    /// What follows where something came back or other settings are in force: drop what is over, expire what is due, hand
+    /// out what can be.
     fn settle_down(&mut self, now: Moment, fx: &mut Effects) {
         self.drop_over_length(fx);
+        self.expire(now, fx);
         self.pump(now, fx);
     }
 
     /// Hands out while a message waits and a consumer has room.
     fn pump(&mut self, now: Moment, fx: &mut Effects) {
-        loop {
-            self.expire(now, fx);
-            if self.ready.is_empty() {
-                return;
-            }
+        while !self.ready.is_empty() {
             let Some(served) = self.consumers.serve() else { return };
             let Some(entry) = self.ready.pop() else { return };
             self.hand_over(entry, served, fx);
+            self.expire(now, fx);
         }
     }
 
@@ -300,22 +321,33 @@ impl ClassicQueue {
         self.ready.insert(entry);
     }
 
-    /// Over its length, the head makes room; a queue that refuses publishes lets in what comes back.
-    fn drop_over_length(&mut self, fx: &mut Effects) {
-        if self.settings.overflow != Overflow::DropHead {
-            return;
-        }
-        while over_length(&self.settings, self.ready.len(), self.ready.bytes()) {
-            let Some(entry) = self.ready.pop() else { return };
+    /// Over its length, the head makes room; a queue that refuses publishes lets in what comes back. True where it had to.
+    fn drop_over_length(&mut self, fx: &mut Effects) -> bool {
+        let mut dropped = false;
+        while self.settings.overflow == Overflow::DropHead
+            && over_length(&self.settings, self.ready.len(), self.ready.bytes())
+        {
+            let Some(entry) = self.ready.pop() else { break };
             self.die(entry, Reason::MaxLength, fx);
+            dropped = true;
+        }
+        dropped
+    }
+
+    /// Does what the timer would have done by now.
+    fn catch_up(&mut self, now: Moment, fx: &mut Effects) {
+        if self.timer <= now && self.timer != Moment::MAX {
+            self.expire(now, fx);
         }
     }
 
+    /// Looks at the head, and sets the timer for it.
     fn expire(&mut self, now: Moment, fx: &mut Effects) {
         while self.ready.head().is_some_and(|head| head.is_expired(now)) {
-            let Some(entry) = self.ready.pop() else { return };
+            let Some(entry) = self.ready.pop() else { break };
             self.die(entry, Reason::Expired, fx);
         }
+        self.timer = self.ready.head().map_or(Moment::MAX, |head| head.expires);
     }
 
     fn die(&mut self, entry: Entry, reason: Reason, fx: &mut Effects) {
