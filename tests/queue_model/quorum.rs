@@ -369,8 +369,26 @@ impl Naive {
         self.enqueue(next);
     }
 
+    /// Who acknowledges nothing has a credit, too, which comes back by a later command.
     fn checkout(&mut self, now: u64) {
-        let mut handed = Vec::new();
+        loop {
+            let free = self.serve(now);
+            if free.is_empty() {
+                return;
+            }
+            for number in free {
+                if let Some(consumer) = self.consumers.iter_mut().find(|c| c.number == number) {
+                    let most = if consumer.asked.prefetch == 0 { 2_000 } else { consumer.asked.prefetch };
+                    consumer.credit = most.min(consumer.credit + 1);
+                }
+                self.enqueue(number);
+            }
+            self.activate();
+        }
+    }
+
+    fn serve(&mut self, now: u64) -> Vec<usize> {
+        let (mut handed, mut free) = (Vec::new(), Vec::new());
         loop {
             while self.is_due(now) {
                 let message = self.take_next().expect("due");
@@ -389,7 +407,8 @@ impl Naive {
             }
             gate.undrained += 1;
             let (owed, session) = (!consumer.asked.no_ack, consumer.asked.session);
-            consumer.credit -= u32::from(owed);
+            consumer.credit -= 1;
+            free.extend((!owed).then_some(number));
             let message = self.take_next().expect("there is one");
             let (id, returns, consumer) = (message.id, message.returns, Some(number));
             handed.push(Handed { id, session, consumer, owed, returns });
@@ -400,6 +419,7 @@ impl Naive {
         handed.sort_by_key(|handed| handed.consumer);
         self.step.handed.extend(handed);
         self.limit();
+        free
     }
 
     /// The length, after everybody was served: refuse publishers, or drop what is next, the last dropped dying first.

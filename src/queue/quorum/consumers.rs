@@ -161,10 +161,8 @@ impl Consumers {
             }
             consumer.spec.credit.enter_window();
             let served = Served { id, session: consumer.spec.session, no_ack: consumer.spec.no_ack };
-            if !served.no_ack {
-                consumer.credit -= 1;
-                consumer.out += 1;
-            }
+            consumer.credit -= 1;
+            consumer.out += 1;
             self.enqueue(id);
             return Some(served);
         }

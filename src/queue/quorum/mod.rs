@@ -331,9 +331,26 @@ impl QuorumQueue {
         self.ready.iter()
     }
 
-    /// Serves consumers while there are messages and credit, then looks at the length. The channel sees what one
-    /// command hands out consumer by consumer.
+    /// Serves consumers while there are messages and credit, then looks at the length.
+    ///
+    /// A consumer that acknowledges nothing has its prefetch as credit, too: RabbitMQ settles for it, by commands that
+    /// come after this one.
     fn checkout(&mut self, now: Moment, fx: &mut Effects) {
+        loop {
+            let settled = self.serve(now, fx);
+            if settled.is_empty() {
+                return;
+            }
+            for id in settled {
+                self.consumers.settled(id, 1, true);
+            }
+        }
+    }
+
+    /// One command's serving. The channel sees what it hands out consumer by consumer. Returns to whom something went
+    /// that needs no acknowledgement.
+    fn serve(&mut self, now: Moment, fx: &mut Effects) -> SmallVec<[ConsumerId; 1]> {
+        let mut settled = SmallVec::new();
         // Mostly one message goes out, or none.
         let mut handouts: SmallVec<[(u64, Handout); 1]> = SmallVec::new();
         loop {
@@ -344,10 +361,14 @@ impl QuorumQueue {
             let Some(served) = self.consumers.serve() else { break };
             let Some(entry) = self.ready.pop() else { break };
             handouts.push((served.id.serial, self.hand_over(entry, served)));
+            if served.no_ack {
+                settled.push(served.id);
+            }
         }
         handouts.sort_by_key(|(serial, _)| *serial);
         fx.extend(handouts.into_iter().map(|(_, handout)| Effect::Deliver(handout)));
         self.keep_length(now, fx);
+        settled
     }
 
     fn hand_over(&mut self, entry: Entry, served: Served) -> Handout {
