@@ -130,3 +130,46 @@ fn the_timer_wakes_a_drain_that_is_a_task() {
     let report = smol::block_on(broker.shutdown().drain(Duration::from_millis(1)).into_future());
     assert!(!report.drained);
 }
+
+/// The table of deadlines once kept what the queues of a closed broker waited for, and nobody ever took it out: whoever
+/// fired what is due, and so the broker's own thread, went round for ever.
+#[test]
+fn time_goes_on_after_the_end() {
+    let broker = broker();
+    broker.publish("", "q", Message::new("1").expires_in(Duration::from_millis(10))).unwrap();
+    let _ = broker.shutdown().wait();
+    assert_eq!(broker.next_deadline(), None);
+    broker.advance(Duration::from_secs(1));
+    assert_eq!(broker.now().as_millis(), 1_000);
+}
+
+#[test]
+fn the_timer_ends_with_a_deadline_before_it() {
+    for _ in 0..200 {
+        let broker = Broker::new();
+        for number in 0..50 {
+            broker.declare_queue(&QueueDeclare::new(format!("q{number}"))).unwrap();
+            broker.publish("", &format!("q{number}"), Message::new("1").expires_in(Duration::from_millis(0))).unwrap();
+            broker.publish("", &format!("q{number}"), Message::new("1").expires_in(Duration::from_millis(1))).unwrap();
+        }
+        let _ = broker.shutdown().wait();
+    }
+}
+
+/// A queue that was in use until the drain began is not unused since its consumer came.
+#[test]
+fn a_drain_does_not_expire_a_queue_that_was_in_use() {
+    for kind in ["classic", "quorum"] {
+        let broker = Broker::builder().manual_time().build();
+        let declare = QueueDeclare::new("x").durable().argument("x-queue-type", kind).argument("x-expires", 60_000_i64);
+        broker.declare_queue(&declare).unwrap();
+        broker.publish("", "x", Message::new("1")).unwrap();
+        let mut consumer = broker.consumer("x").open().unwrap();
+        let out = consumer.try_recv().unwrap();
+        broker.advance(Duration::from_secs(3_600));
+        let mut shutdown = broker.shutdown().drain(Duration::from_secs(10)).into_future();
+        assert!(poll(&mut shutdown).is_pending());
+        broker.advance(Duration::from_secs(1));
+        assert_eq!(out.ack(), Settled::Done, "{kind}");
+    }
+}

@@ -6,7 +6,13 @@
 //!
 //! Whether it is so is the flag `prompt`, which acts set under the queue's lock. Noting and setting cross over: the one
 //! who notes looks at the flag afterwards, the one who sets it looks at the notes afterwards, so one of them sees the
-//! other.
+//! other. (Flag and count are sequentially consistent for this.) Both may see it; then one finds nothing to do.
+//!
+//! Three more ends meet here. An acknowledgement that *returned* is in the list or carried out, so an act that begins
+//! later, which looks under the queue's lock, has it. A queue that *closes* forgets what is out; what is noted afterwards
+//! is found to be `Gone`, and goes with the queue. A broker that *comes to rest* says so first and then takes the list by
+//! its lock: whoever notes after that lock sees the word, carries his out himself and stirs those who wait
+//! (`quiet.rs`); whoever notes before it is counted.
 
 use crate::base::sync::{Mutex, Rank};
 use crate::queue::effect::DeliveryRef;

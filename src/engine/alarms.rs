@@ -2,6 +2,9 @@
 //!
 //! A blocked thread on the system's clock needs none of them, since parking has a time of its own. They serve those
 //! whose time is moved by somebody else (a manual clock), and tasks, which cannot park.
+//!
+//! Whoever sets one looks afterwards at the clock (if he waits), and at what the timer sleeps until (`deadlines.rs`,
+//! where it says why one of the two sees the other).
 
 use super::waiter::{Waiter, Wakes};
 use crate::base::Moment;
@@ -40,7 +43,7 @@ impl Alarms {
         let number = set.next;
         set.next += 1;
         set.alarms.push((number, moment, waiter));
-        self.earliest.store(set.earliest(), Ordering::Release);
+        self.earliest.store(set.earliest(), Ordering::SeqCst);
         number
     }
 
@@ -49,13 +52,13 @@ impl Alarms {
         let mut set = self.set.lock();
         let at = set.alarms.iter().position(|(known, ..)| *known == number)?;
         let (.., waiter) = set.alarms.swap_remove(at);
-        self.earliest.store(set.earliest(), Ordering::Release);
+        self.earliest.store(set.earliest(), Ordering::SeqCst);
         Some(waiter)
     }
 
     /// The earliest alarm.
     pub(crate) fn earliest(&self) -> Option<Moment> {
-        let earliest = self.earliest.load(Ordering::Acquire);
+        let earliest = self.earliest.load(Ordering::SeqCst);
         (earliest != u64::MAX).then(|| Moment::from_nanos(earliest))
     }
 
@@ -67,7 +70,7 @@ impl Alarms {
         let mut set = self.set.lock();
         let (due, later) = std::mem::take(&mut set.alarms).into_iter().partition(|(_, moment, _)| *moment <= now);
         set.alarms = later;
-        self.earliest.store(set.earliest(), Ordering::Release);
+        self.earliest.store(set.earliest(), Ordering::SeqCst);
         drop(set);
         let due: Vec<(u64, Moment, Waiter)> = due;
         due.into_iter().map(|(.., waiter)| waiter).collect()

@@ -5,13 +5,17 @@
 //! be woken, the dead that look for their exchange, and whether the queue's time has ended.
 //!
 //! An acknowledgement that nobody waits for is only noted (`acks.rs`): the next act carries it out first, so no act ever
-//! sees a queue without it.
+//! sees a queue without it; but [`QueueCell::offer`], to which it may make no difference.
+//!
+//! Nothing is freed here that may run foreign code: messages that nobody has any more and the sinks of consumers that
+//! went leave with the [`Work`]. `closed` is set under the lock, so whoever finds it unset there has the queue until he
+//! unlocks, and its deadline is not touched after it.
 
 use super::Engine;
 use super::acks::Acks;
 use super::deadlines::Deadlines;
 use super::sink::{Sink, SinkOf};
-use super::waiter::{WaitList, Waiter};
+use super::waiter::{WaitList, Waiter, free_all};
 use super::work::Work;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
@@ -107,7 +111,11 @@ impl QueueCell {
             // Nothing waits in the queue, so these have no effect and no time matters.
             inner.carry_out_acks(&self.acks, Moment::ZERO);
         }
-        look(&inner.state)
+        let freed = inner.state.take_freed();
+        let seen = look(&inner.state);
+        drop(inner);
+        free_all(freed);
+        seen
     }
 
     /// Carries out one verb of the machine, and what follows under the lock; the rest is added to `work`. `None` where
@@ -177,18 +185,31 @@ impl QueueCell {
         }
         let inner = &mut *inner;
         inner.carry_out_acks(&self.acks, now);
-        let tag = spec.tag.clone();
+        let (session, tag) = (spec.session, spec.tag.clone());
         // The machine serves the consumer at once, so its deliveries are among the effects before its sink is known.
-        let consumer = inner.state.attach(now, spec, &mut inner.effects)?;
-        let slot = consumer.slot as usize;
-        if inner.sinks.len() <= slot {
-            inner.sinks.resize_with(slot + 1, || None);
+        let attached = inner.state.attach(now, spec, &mut inner.effects);
+        if let Ok(consumer) = attached {
+            let slot = consumer.slot as usize;
+            if inner.sinks.len() <= slot {
+                inner.sinks.resize_with(slot + 1, || None);
+            }
+            if let Some(place) = inner.sinks.get_mut(slot) {
+                *place = Some(SinkOf { consumer, session, tag, sink });
+            }
         }
-        if let Some(place) = inner.sinks.get_mut(slot) {
-            *place = Some(SinkOf { consumer, tag, sink });
-        }
+        // One that is not let in has made the queue look at the time all the same.
         inner.conclude(self, engine, work);
-        Ok(consumer)
+        attached
+    }
+
+    /// Forgets where deliveries went for consumers that have been detached: those that are `gone`.
+    pub(crate) fn forget_sinks(&self, work: &mut Work, gone: impl Fn(&SinkOf) -> bool) {
+        let mut inner = self.inner.lock();
+        let places = inner.sinks.iter_mut().filter(|place| place.as_ref().is_some_and(&gone));
+        let sinks: Vec<SinkOf> = places.filter_map(Option::take).collect();
+        if !sinks.is_empty() {
+            work.rest().sinks.extend(sinks);
+        }
     }
 
     /// Takes the head for `get` and puts it into `receive` under the lock, so that it comes in order with deliveries.
@@ -222,7 +243,8 @@ impl QueueCell {
         let ready = inner.state.close(&mut inner.effects);
         self.closed.store(true, Ordering::Release);
         inner.carry_out(self, work);
-        inner.sinks.clear();
+        work.free(inner.state.take_freed());
+        work.rest().sinks.extend(inner.sinks.drain(..).flatten());
         work.wake_all(inner.room.take_all());
         Ok(Some(ready))
     }
@@ -269,6 +291,7 @@ impl Inner {
             self.carry_out(cell, work);
             cell.acks.set_prompt(self.state.wants_acks());
         }
+        work.free(self.state.take_freed());
         self.mirror(cell, &engine.deadlines, work);
         if !self.room.is_empty() && self.state.has_room(0) {
             work.wake_all(self.room.take_all());
@@ -281,7 +304,10 @@ impl Inner {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Deliver(handout) => {
-                    let Some(sink) = handout.consumer.and_then(|consumer| sink_of(sinks, consumer)) else { continue };
+                    let Some(sink) = handout.consumer.and_then(|consumer| sink_of(sinks, consumer)) else {
+                        work.free(vec![handout.envelope]);
+                        continue;
+                    };
                     if let Some(waiter) = sink.sink.deliver(cell, &sink.tag, handout) {
                         work.wake(waiter);
                     }

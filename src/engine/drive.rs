@@ -4,13 +4,18 @@
 //! deadline before the next. Who calls it: a thread of the broker's own, started when the first deadline is set and
 //! ended with the broker; or the owner of a manual clock, through [`Engine::advance_to`]; or a caller that drives by
 //! itself. Every other call fires what is due in the queue it touches, so nobody ever sees what is overdue.
+//!
+//! The thread holds the broker weakly while it sleeps. Its hand ([`Driver`]) is used under one lock: a kick after the stop
+//! starts nothing, and the stop takes out whatever thread there is, closes its lane and waits for it; unless it is that
+//! thread itself which lets the broker go. It is waited for without a lock, but foreign code that it runs must not wait
+//! for whoever stops the broker.
 
 use super::Engine;
 use super::cell::QueueCell;
 use super::waiter::wake_all;
 use crate::base::Moment;
 use crate::base::sync::{Mutex, Rank};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
@@ -18,39 +23,53 @@ use std::thread::JoinHandle;
 #[derive(Debug)]
 pub(crate) struct Driver {
     engine: Option<Weak<Engine>>,
-    thread: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+    hand: Mutex<Hand>,
+}
+
+/// Where the thread stands.
+#[derive(Debug, Default)]
+struct Hand {
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+    /// The broker has ended: no thread is started any more.
+    stopped: bool,
 }
 
 impl Driver {
     /// A driver that starts a thread for this engine when needed; `None` never does.
     pub(crate) fn new(engine: Option<Weak<Engine>>) -> Self {
-        Self { engine, thread: Mutex::new(Rank::Leaf, None) }
+        Self { engine, hand: Mutex::new(Rank::Leaf, Hand::default()) }
     }
 
     /// Wakes the thread to look at the deadlines, or starts it.
     fn kick(&self) {
         let Some(engine) = &self.engine else { return };
-        let mut thread = self.thread.lock();
-        if let Some((kick, _)) = &*thread {
-            // A full lane means that it is about to look anyway.
-            let _ = kick.try_send(());
+        let mut hand = self.hand.lock();
+        if hand.stopped {
             return;
         }
-        if engine.strong_count() == 0 {
-            return;
+        if let Some((kick, _)) = &hand.thread {
+            // A full lane means that it is about to look anyway; a closed one, that foreign code made the thread panic.
+            if !matches!(kick.try_send(()), Err(TrySendError::Disconnected(()))) {
+                return;
+            }
         }
         let (kick, kicked) = crossbeam_channel::bounded(1);
         let engine = Weak::clone(engine);
         let name = "leveret-timer".to_owned();
         // Where no thread can be started, deadlines still fire with every call that touches their queue.
         if let Ok(handle) = std::thread::Builder::new().name(name).spawn(move || keep_time(&engine, &kicked)) {
-            *thread = Some((kick, handle));
+            hand.thread = Some((kick, handle));
         }
     }
 
     /// Ends the thread and waits for it, unless this is it.
     pub(crate) fn stop(&self) {
-        let Some((kick, handle)) = self.thread.lock().take() else { return };
+        let thread = {
+            let mut hand = self.hand.lock();
+            hand.stopped = true;
+            hand.thread.take()
+        };
+        let Some((kick, handle)) = thread else { return };
         drop(kick);
         if handle.thread().id() != std::thread::current().id() {
             // It ends as soon as it looks at its lane; a panic of it is not ours to raise again.

@@ -2,9 +2,9 @@
 //!
 //! It introduces the machines to each other. The rules of this folder:
 //!
-//! - A queue is used through [`cell::QueueCell::act`] only; what an act leaves to do goes through [`Engine::follow`].
+//! - A queue is used through [`cell::QueueCell::act`] only; what an act leaves to do goes through [`Engine::finish`].
 //! - Never two queues' locks at once, and locks in the order of their ranks (`base/sync.rs`).
-//! - Nobody is woken and no message is freed in numbers under a lock.
+//! - Nobody is woken and no message is freed under a lock: wakers and the owners of bodies are foreign code.
 //! - Time is read once per act, and only if the queue needs it.
 //!
 //! The walk of a message: `publish.rs` routes it and offers it to each target's cell; `cell.rs` locks, lets the machine
@@ -63,7 +63,7 @@ use replies::Replies;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use waiter::WaitList;
+use waiter::{WaitList, free_all};
 
 /// Everything that is shared by the handles of one broker.
 #[derive(Debug)]
@@ -224,14 +224,20 @@ impl Engine {
             topology.policies.clear();
             std::mem::take(&mut topology.queues).into_iter().flatten().collect()
         };
+        // All are closed before foreign code runs: whoever is woken finds no deadline of a queue that cannot be found.
+        let mut work = Work::default();
         for cell in cells {
-            let mut work = Work::default();
             let closed = cell.close(&mut work, |_| Ok::<(), std::convert::Infallible>(()));
             debug_assert!(closed.is_ok());
-            self.finish(work);
+            self.deadlines.set(cell.id, Moment::MAX);
         }
-        let backlog = std::mem::take(&mut *self.backlog.lock());
-        drop(backlog);
+        self.finish(work);
+        let backlog = {
+            let mut backlog = self.backlog.lock();
+            self.backlog_length.store(0, Ordering::SeqCst);
+            std::mem::take(&mut *backlog)
+        };
+        free_all(backlog.into());
         self.stir();
         self.driver.stop();
     }

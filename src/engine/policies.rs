@@ -92,11 +92,10 @@ impl Engine {
         for cell in topology.queues.iter().flatten() {
             let spec = &cell.spec;
             let settings = spec.settings(topology.policies.for_queue(&spec.name, spec.kind));
-            if cell.read(|state| *state.settings() == settings) {
-                continue;
-            }
             cell.act(self, &mut work, |state, effects| {
-                state.apply_settings(self.clock.now(), settings, effects);
+                if *state.settings() != settings {
+                    state.apply_settings(self.clock.now(), settings, effects);
+                }
             });
         }
         work

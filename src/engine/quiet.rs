@@ -1,4 +1,9 @@
 //! Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more.
+//!
+//! Whoever waits stands in the list before he looks at the queues, and every act ends with a look at the phase and then
+//! at the list ([`Engine::finish`]). An act that a look at its queue came before begins after the phase was set, since
+//! both took the queue's lock; so it stirs, and nobody sleeps over the last settlement. A consumer that comes while the
+//! broker stops looks at the phase once more when it is in, and leaves again.
 
 use super::cell::QueueCell;
 use super::waiter::{Waiter, wake_all};
@@ -15,7 +20,8 @@ impl Engine {
             return;
         }
         for cell in self.cells() {
-            self.act(&cell, |state, effects| state.detach_all(effects));
+            let now = self.clock.now();
+            self.act(&cell, |state, effects| state.detach_all(now, effects));
         }
     }
 

@@ -69,7 +69,10 @@ impl Engine {
     /// A consumer is cancelled by its client. An auto-delete queue goes with its last one.
     pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId) {
         let now = self.clock.now();
-        let was_here = self.act(cell, |state, effects| state.detach(now, consumer, effects));
+        let mut work = Work::default();
+        let was_here = cell.act(self, &mut work, |state, effects| state.detach(now, consumer, effects));
+        cell.forget_sinks(&mut work, |sink| sink.consumer == consumer);
+        self.finish(work);
         if was_here == Some(true) {
             self.auto_delete(cell);
         }
@@ -82,7 +85,10 @@ impl Engine {
         if self.auto_delete_with_session(cell, session) {
             return;
         }
-        self.act(cell, |state, effects| state.close_session(now, session, effects));
+        let mut work = Work::default();
+        cell.act(self, &mut work, |state, effects| state.close_session(now, session, effects));
+        cell.forget_sinks(&mut work, |sink| sink.session == session);
+        self.finish(work);
     }
 
     /// A session's shared credit has room again: its queue serves it.

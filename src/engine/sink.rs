@@ -2,7 +2,7 @@
 
 use super::cell::QueueCell;
 use super::waiter::Waiter;
-use crate::base::Name;
+use crate::base::{Name, SessionId};
 use crate::queue::effect::{ConsumerId, Handout};
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
 pub(crate) struct SinkOf {
     /// Which consumer it is of.
     pub(crate) consumer: ConsumerId,
+    /// Whose it is.
+    pub(crate) session: SessionId,
     /// Its tag.
     pub(crate) tag: Name,
     /// Where its deliveries go.

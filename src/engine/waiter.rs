@@ -7,6 +7,7 @@
 use crate::base::Moment;
 use crate::port::Clock;
 use smallvec::SmallVec;
+use std::any::Any;
 use std::cell::RefCell;
 use std::task::Waker;
 use std::thread::Thread;
@@ -57,9 +58,30 @@ pub(crate) fn wake_all(wakes: Wakes) {
     }
 }
 
+/// Frees all of them, which may run foreign code: at once, or where this thread is [`Deferred`], at the end of that.
+/// Never under another lock.
+pub(crate) fn free_all<T: 'static>(freed: Vec<T>) {
+    if freed.is_empty() {
+        return;
+    }
+    let mut freed = Some(freed);
+    let _ = DEFERRED.try_with(|deferred| {
+        if let Some(later) = &mut *deferred.borrow_mut() {
+            later.freed.push(Box::new(freed.take()));
+        }
+    });
+}
+
 thread_local! {
-    /// Whom this thread is to wake later; `None` where it wakes at once.
-    static DEFERRED: RefCell<Option<Wakes>> = const { RefCell::new(None) };
+    /// What this thread is to do later; `None` where it does it at once.
+    static DEFERRED: RefCell<Option<Later>> = const { RefCell::new(None) };
+}
+
+/// What a thread has put off.
+#[derive(Debug, Default)]
+struct Later {
+    wakes: Wakes,
+    freed: Vec<Box<dyn Any>>,
 }
 
 /// Keeps them where this thread is [`Deferred`], else gives them back.
@@ -68,14 +90,14 @@ fn keep_for_later(wakes: Wakes) -> Wakes {
     // A thread that is ending has no such place any more, and defers nothing.
     let _ = DEFERRED.try_with(|deferred| {
         if let Some(later) = &mut *deferred.borrow_mut() {
-            later.extend(wakes.take().into_iter().flatten());
+            later.wakes.extend(wakes.take().into_iter().flatten());
         }
     });
     wakes.unwrap_or_default()
 }
 
-/// While it lives, this thread wakes nobody; when it is dropped, it wakes all it should have woken. For whoever calls
-/// the engine under a lock of his own, which he drops first.
+/// While it lives, this thread wakes nobody and frees nothing foreign; when it is dropped, it does all it should have
+/// done. For whoever calls the engine under a lock of his own, which he drops first.
 #[derive(Debug)]
 pub(crate) struct Deferred {
     outermost: bool,
@@ -86,7 +108,7 @@ impl Deferred {
     pub(crate) fn begin() -> Self {
         let begun = DEFERRED.try_with(|deferred| {
             let mut deferred = deferred.borrow_mut();
-            deferred.is_none() && deferred.replace(Wakes::new()).is_none()
+            deferred.is_none() && deferred.replace(Later::default()).is_none()
         });
         Self { outermost: begun.unwrap_or(false) }
     }
@@ -96,7 +118,10 @@ impl Drop for Deferred {
     fn drop(&mut self) {
         if self.outermost {
             let kept = DEFERRED.try_with(|deferred| deferred.borrow_mut().take());
-            wake_all(kept.ok().flatten().unwrap_or_default());
+            // What they run may call the engine, and is not deferred any more.
+            let Later { wakes, freed } = kept.ok().flatten().unwrap_or_default();
+            wake_all(wakes);
+            drop(freed);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Work: what acts on queues leave to do when their locks are free.
 
 use super::cell::{Letter, QueueCell};
+use super::sink::SinkOf;
 use super::waiter::{Waiter, Wakes};
 use crate::message::Envelope;
 use std::collections::VecDeque;
@@ -13,6 +14,8 @@ pub(crate) struct Work {
     wake: Option<Waiter>,
     /// The timer must look at the deadlines again.
     pub(crate) kick: bool,
+    /// Messages that nobody has any more.
+    freed: Vec<Arc<Envelope>>,
     rest: Option<Box<Rest>>,
 }
 
@@ -27,6 +30,8 @@ pub(crate) struct Rest {
     pub(crate) expired: Vec<Arc<QueueCell>>,
     /// The dead that go nowhere.
     pub(crate) rubbish: Vec<Arc<Envelope>>,
+    /// The places of consumers that went: the last hold on a consumer may be here.
+    pub(crate) sinks: Vec<SinkOf>,
 }
 
 impl Work {
@@ -43,6 +48,15 @@ impl Work {
         self.rest().wakes.extend(waiters);
     }
 
+    /// These are to be freed.
+    pub(crate) fn free(&mut self, mut envelopes: Vec<Arc<Envelope>>) {
+        if self.freed.is_empty() {
+            self.freed = envelopes;
+        } else {
+            self.freed.append(&mut envelopes);
+        }
+    }
+
     /// The place for what only some acts leave to do.
     pub(crate) fn rest(&mut self) -> &mut Rest {
         self.rest.get_or_insert_default()
@@ -53,9 +67,9 @@ impl Work {
         self.rest.as_deref_mut()
     }
 
-    /// Whoever is to be woken, and what is to be freed.
-    pub(crate) fn into_ends(self) -> (Option<Waiter>, Option<Box<Rest>>) {
-        (self.wake, self.rest)
+    /// Whoever is to be woken, what is to be freed, and the rest.
+    pub(crate) fn into_ends(self) -> (Option<Waiter>, Vec<Arc<Envelope>>, Option<Box<Rest>>) {
+        (self.wake, self.freed, self.rest)
     }
 }
 
@@ -63,5 +77,10 @@ impl Rest {
     /// Whoever else is to be woken.
     pub(crate) fn take_wakes(&mut self) -> Wakes {
         std::mem::take(&mut self.wakes)
+    }
+
+    /// What else is to be freed.
+    pub(crate) fn into_rubbish(self) -> (Vec<Arc<Envelope>>, Vec<SinkOf>) {
+        (self.rubbish, self.sinks)
     }
 }

@@ -1,4 +1,4 @@
-//! A message in a queue, and what is out.
+//! A message in a queue, what is out, and what is done with.
 
 use super::effect::{ConsumerId, DeliveryRef, Handout};
 use super::spec::Settings;
@@ -64,6 +64,34 @@ impl Entry {
             returns: self.shown(),
             counted,
         }
+    }
+}
+
+/// Messages that the queue is done with, to be freed by whoever holds no lock: the owner of a body may run foreign code.
+#[derive(Debug, Default)]
+pub(crate) struct Freed {
+    envelopes: Vec<Arc<Envelope>>,
+}
+
+impl Freed {
+    /// Expects so many.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.envelopes.reserve(count);
+    }
+
+    /// One more. Where somebody else still has it, it is he who frees it.
+    pub(crate) fn put(&mut self, envelope: Arc<Envelope>) {
+        if Arc::strong_count(&envelope) == 1 {
+            self.envelopes.push(envelope);
+        } else if let Some(last) = Arc::into_inner(envelope) {
+            // He let go in between.
+            self.envelopes.push(Arc::new(last));
+        }
+    }
+
+    /// All of them, to be dropped without a lock.
+    pub(crate) fn take(&mut self) -> Vec<Arc<Envelope>> {
+        std::mem::take(&mut self.envelopes)
     }
 }
 
@@ -144,6 +172,13 @@ impl Unacked {
             .collect();
         found.sort_unstable_by_key(|(reference, _)| reference.serial);
         found
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self, freed: &mut Freed) {
+        freed.reserve(self.len());
+        let places = std::mem::take(self).places;
+        places.into_iter().flatten().for_each(|out| freed.put(out.entry.envelope));
     }
 
     /// Everything that is out, in no particular order.

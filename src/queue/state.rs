@@ -109,8 +109,8 @@ impl QueueState {
     }
 
     /// Every consumer is cancelled by the broker, and told so. What they have out stays out.
-    pub fn detach_all(&mut self, fx: &mut Effects) {
-        each!(self, queue => queue.detach_all(fx));
+    pub fn detach_all(&mut self, now: Moment, fx: &mut Effects) {
+        each!(self, queue => queue.detach_all(now, fx));
     }
 
     /// A session ends: its consumers go and what it has out comes back.
@@ -161,6 +161,12 @@ impl QueueState {
     /// The queue is deleted: consumers are told, everything is thrown away. Returns how many were ready.
     pub fn close(&mut self, fx: &mut Effects) -> usize {
         each!(self, queue => queue.close(fx))
+    }
+
+    /// The messages that the queue is done with, to be dropped by whoever holds no lock: the owner of a body may run
+    /// foreign code. Those that somebody else still has are not among them.
+    pub fn take_freed(&mut self) -> Vec<Arc<Envelope>> {
+        each!(self, queue => queue.take_freed())
     }
 
     /// The settings in force.

@@ -12,7 +12,7 @@ use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
     over_length,
 };
-use super::entry::{Entry, Unacked};
+use super::entry::{Entry, Freed, Unacked};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -30,6 +30,7 @@ pub(crate) struct ClassicQueue {
     limits: QueueLimits,
     ready: Ready,
     unacked: Unacked,
+    freed: Freed,
     consumers: Consumers,
     totals: Totals,
     next_seq: u64,
@@ -42,16 +43,16 @@ pub(crate) struct ClassicQueue {
 
 impl ClassicQueue {
     pub(crate) fn new(now: Moment, settings: Settings, limits: QueueLimits) -> Self {
-        let ready = Ready::new(settings.max_priority);
+        let max_priority = settings.max_priority;
         let consumers = Consumers::new(settings.single_active);
-        let (unacked, totals) = (Unacked::default(), Totals::default());
         Self {
             settings,
             limits,
-            ready,
-            unacked,
+            ready: Ready::new(max_priority),
+            unacked: Unacked::default(),
+            freed: Freed::default(),
             consumers,
-            totals,
+            totals: Totals::default(),
             next_seq: 0,
             used: now,
             timer: Moment::MAX,
@@ -128,7 +129,10 @@ impl ClassicQueue {
                 opened.push(out.session);
             }
             match settlement {
-                Settlement::Ack => self.totals.acknowledged += 1,
+                Settlement::Ack => {
+                    self.totals.acknowledged += 1;
+                    self.freed.put(out.entry.envelope);
+                }
                 Settlement::Requeue => self.put_back(out.entry),
                 Settlement::Reject => rejected.push(out.entry),
             }
@@ -182,9 +186,10 @@ impl ClassicQueue {
         was_here
     }
 
-    pub(crate) fn detach_all(&mut self, fx: &mut Effects) {
+    pub(crate) fn detach_all(&mut self, now: Moment, fx: &mut Effects) {
         for (consumer, session) in self.consumers.all() {
             self.consumers.remove(consumer);
+            self.used = now;
             fx.push(Effect::Detached { consumer, session });
         }
     }
@@ -212,7 +217,7 @@ impl ClassicQueue {
 
     pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
         self.catch_up(now, fx);
-        let purged = self.ready.clear();
+        let purged = self.ready.clear(&mut self.freed);
         self.timer = Moment::MAX;
         self.totals.purged += purged as u64;
         purged
@@ -244,9 +249,9 @@ impl ClassicQueue {
     }
 
     pub(crate) fn close(&mut self, fx: &mut Effects) -> usize {
-        self.detach_all(fx);
-        self.unacked = Unacked::default();
-        self.ready.clear()
+        self.detach_all(self.used, fx);
+        self.unacked.clear(&mut self.freed);
+        self.ready.clear(&mut self.freed)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -358,6 +363,10 @@ impl ClassicQueue {
     fn count_delivery(&mut self, entry: &Entry) {
         self.totals.delivered += 1;
         self.totals.redelivered += u64::from(entry.returns > 0);
+    }
+
+    pub(crate) fn take_freed(&mut self) -> Vec<Arc<Envelope>> {
+        self.freed.take()
     }
 
     /// Whether something that can expire may be here.

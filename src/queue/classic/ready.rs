@@ -3,7 +3,7 @@
 //! The head is the oldest message of the highest priority. A requeued message takes its old place, in whatever order
 //! messages come back (RabbitMQ: "Consumer Acknowledgements", as recorded).
 
-use crate::queue::entry::Entry;
+use crate::queue::entry::{Entry, Freed};
 use std::collections::VecDeque;
 
 /// Ready messages. Invariants: each level is sorted by `seq`; `count` and `bytes` are the sums over the levels.
@@ -79,8 +79,10 @@ impl Ready {
     }
 
     /// Forgets everything, and says how many there were.
-    pub(crate) fn clear(&mut self) -> usize {
-        self.levels.iter_mut().for_each(VecDeque::clear);
+    pub(crate) fn clear(&mut self, freed: &mut Freed) -> usize {
+        freed.reserve(self.count);
+        let entries = self.levels.iter_mut().flat_map(|level| level.drain(..));
+        entries.for_each(|entry| freed.put(entry.envelope));
         self.bytes = 0;
         self.release();
         std::mem::take(&mut self.count)

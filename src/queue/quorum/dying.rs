@@ -4,6 +4,7 @@
 
 use crate::base::Moment;
 use crate::message::{Envelope, Reason};
+use crate::queue::entry::Freed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -53,10 +54,11 @@ impl Dying {
     }
 
     /// Somebody has it.
-    pub(crate) fn bury(&mut self, burial: u64) {
+    pub(crate) fn bury(&mut self, burial: u64, freed: &mut Freed) {
         if let Some(letter) = self.letters.remove(&burial) {
             self.retries.remove(&(letter.retry, burial));
             self.bytes -= letter.envelope.body().len() as u64;
+            freed.put(letter.envelope);
         }
     }
 
@@ -80,8 +82,8 @@ impl Dying {
     }
 
     /// Forgets all of them.
-    pub(crate) fn clear(&mut self) {
-        self.letters.clear();
+    pub(crate) fn clear(&mut self, freed: &mut Freed) {
+        std::mem::take(&mut self.letters).into_values().for_each(|letter| freed.put(letter.envelope));
         self.retries.clear();
         self.bytes = 0;
     }

@@ -14,7 +14,7 @@ use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
     over_length,
 };
-use super::entry::{Entry, Unacked};
+use super::entry::{Entry, Freed, Unacked};
 use super::spec::{Overflow, Settings, Strategy};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -34,6 +34,7 @@ pub(crate) struct QuorumQueue {
     limits: QueueLimits,
     ready: Ready,
     unacked: Unacked,
+    freed: Freed,
     /// How many are out by `take`; RabbitMQ counts each as a consumer.
     got: usize,
     consumers: Consumers,
@@ -54,6 +55,7 @@ impl QuorumQueue {
             limits,
             ready: Ready::default(),
             unacked: Unacked::default(),
+            freed: Freed::default(),
             got: 0,
             consumers,
             publishers: Publishers::new(),
@@ -141,7 +143,10 @@ impl QuorumQueue {
                 None => credits.push((out.consumer, 1)),
             }
             match settlement {
-                Settlement::Ack => self.totals.acknowledged += 1,
+                Settlement::Ack => {
+                    self.totals.acknowledged += 1;
+                    self.freed.put(out.entry.envelope);
+                }
                 Settlement::Requeue => self.return_entry(now, out.entry, fx),
                 Settlement::Reject => {
                     let failures = out.entry.failures.saturating_add(1);
@@ -210,9 +215,10 @@ impl QuorumQueue {
         was_here
     }
 
-    pub(crate) fn detach_all(&mut self, fx: &mut Effects) {
+    pub(crate) fn detach_all(&mut self, now: Moment, fx: &mut Effects) {
         for (consumer, session) in self.consumers.all() {
             self.consumers.cancel(consumer);
+            self.used = now;
             fx.push(Effect::Detached { consumer, session });
         }
     }
@@ -247,7 +253,7 @@ impl QuorumQueue {
 
     pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
         self.catch_up(now, fx);
-        let purged = self.ready.clear();
+        let purged = self.ready.clear(&mut self.freed);
         self.totals.purged += purged as u64;
         self.keep_length(now, fx);
         purged
@@ -272,7 +278,7 @@ impl QuorumQueue {
     /// Somebody has taken this dead letter.
     pub(crate) fn bury(&mut self, now: Moment, burial: u64, fx: &mut Effects) {
         self.catch_up(now, fx);
-        self.dying.bury(burial);
+        self.dying.bury(burial, &mut self.freed);
         self.checkout(now, fx);
     }
 
@@ -281,7 +287,7 @@ impl QuorumQueue {
         self.settings = Settings { single_active: self.settings.single_active, ..settings };
         if !self.keeps_letters() {
             // As RabbitMQ: what was promised under the old strategy is forgotten with it.
-            self.dying.clear();
+            self.dying.clear(&mut self.freed);
         }
         self.checkout(now, fx);
     }
@@ -291,9 +297,9 @@ impl QuorumQueue {
             fx.push(Effect::Detached { consumer, session });
         }
         self.consumers = Consumers::new(self.settings.single_active);
-        self.unacked = Unacked::default();
-        self.dying.clear();
-        self.ready.clear()
+        self.unacked.clear(&mut self.freed);
+        self.dying.clear(&mut self.freed);
+        self.ready.clear(&mut self.freed)
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -454,6 +460,10 @@ impl QuorumQueue {
     fn count_delivery(&mut self, entry: &Entry) {
         self.totals.delivered += 1;
         self.totals.redelivered += u64::from(entry.returns > 0);
+    }
+
+    pub(crate) fn take_freed(&mut self) -> Vec<Arc<Envelope>> {
+        self.freed.take()
     }
 
     /// Whether something that can expire may be here, or whoever settles next may leave, which is a use of the queue.

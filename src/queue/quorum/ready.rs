@@ -5,7 +5,7 @@
 //! moves with every message taken from the levels, whichever it was taken from. (RabbitMQ: "Quorum Queues",
 //! priorities.)
 
-use crate::queue::entry::Entry;
+use crate::queue::entry::{Entry, Freed};
 use std::collections::VecDeque;
 
 /// From which priority on a message is a high one.
@@ -96,9 +96,11 @@ impl Ready {
     }
 
     /// Forgets everything, and says how many there were.
-    pub(crate) fn clear(&mut self) -> usize {
+    pub(crate) fn clear(&mut self, freed: &mut Freed) -> usize {
         let count = self.len();
-        *self = Self::default();
+        freed.reserve(count);
+        let Self { returned, high, normal, .. } = std::mem::take(self);
+        returned.into_iter().chain(high).chain(normal).for_each(|entry| freed.put(entry.envelope));
         count
     }
 
