@@ -181,7 +181,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `api/mod.rs` | Floor 4½, the API: what users touch |
+//! | `api/mod.rs` | Floor 5, the API: what users touch |
 //! | `api/broker.rs` | The broker: the value that everything begins with |
 //! | `api/builder.rs` | How a broker is made: its clock, its limits, and who drives time |
 //! | `api/channel/mod.rs` | The channel: AMQP's methods, in its order of checks, with its reply codes and texts |

@@ -33,6 +33,28 @@ fn a_panic_brings_the_delivery_back() {
     assert_eq!(broker.get("q").unwrap().unwrap().attempt(), 2);
 }
 
+/// A panic drops what was made last first: the delivery, while its consumer still takes messages.
+#[test]
+fn a_panic_where_the_consumer_outlives_the_delivery_hands_it_out_once_more() {
+    let broker = broker();
+    broker.publish("", "q", Message::new("m")).unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut consumer = broker.consumer("q").open().unwrap();
+        let _delivery = consumer.try_recv().unwrap();
+        panic!("the handler fails");
+    }));
+    assert!(panicked.is_err());
+    // Twice back: from the delivery, and from the consumer, to which it was handed again unreceived.
+    assert_eq!(broker.get("q").unwrap().unwrap().attempt(), 3);
+
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let delivery = broker.consumer("q").open().unwrap().try_recv().unwrap();
+        panic!("the handler fails with {delivery:?}");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(broker.get("q").unwrap().unwrap().attempt(), 5);
+}
+
 #[test]
 fn acknowledged_is_gone() {
     let broker = broker();

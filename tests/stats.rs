@@ -81,6 +81,8 @@ fn looking_changes_nothing_and_purging_only_what_is_ready() {
     let seen: Vec<_> = queue.peek(10).iter().map(|seen| (seen.message.body().clone(), seen.redelivered)).collect();
     assert_eq!(seen, [("2".into(), false), ("3".into(), false)]);
     assert_eq!(queue.peek(1).len(), 1);
+    assert_eq!(broker.peek("q", 10).unwrap().len(), 2);
+    assert!(broker.peek("none", 10).is_err());
     assert_eq!(queue.stats(), before);
     assert_eq!(queue.purge().unwrap(), 2);
     assert_eq!((queue.stats().ready, queue.stats().unacked), (0, 1));

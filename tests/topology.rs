@@ -1,8 +1,8 @@
 //! Topologies as data: declared as a whole or not at all.
 
 use leveret::{
-    Binding, Broker, DeclareError, Exchange, Inequivalent, Item, Limits, Overflow, Policy, Problem, Queue, ReplyCode,
-    Topology, TopologyError, Value,
+    Binding, Broker, DeclareError, Exchange, Inequivalent, Item, Limits, Overflow, Policy, Problem, Queue,
+    QueueDeclare, ReplyCode, Topology, TopologyError, Value,
 };
 use std::time::Duration;
 
@@ -172,4 +172,13 @@ fn a_real_brokers_definitions_can_be_declared() {
     assert_eq!(report.created.len(), 1 + 7 + 23 + 23);
     let written = broker.topology().to_definitions();
     assert_eq!(Topology::from_definitions(&written).expect("read back").topology, read.topology);
+}
+
+/// It would have no end: it ends with its connection.
+#[test]
+fn an_exclusive_queue_needs_a_connection() {
+    let broker = Broker::new();
+    let refused = broker.declare_queue(&QueueDeclare::new("mine").exclusive()).unwrap_err();
+    assert_eq!((refused.reply_code().code(), broker.queue("mine").is_err()), (405, true));
+    assert!(refused.to_string().contains("declare it on a channel"), "{refused}");
 }

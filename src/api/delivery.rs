@@ -14,6 +14,12 @@ use std::sync::Arc;
 /// second settlement does not compile. A delivery that is dropped unsettled is requeued and counted as an attempt, a
 /// panic included: nothing is lost by forgetting.
 ///
+/// **Panics and the order of drops.** A panic drops what was made last first. Where a delivery is made after its
+/// consumer, in one function, it is requeued while the consumer still takes messages: the queue hands it to the same
+/// consumer again, and when that is dropped it comes back once more. So one panic can count as two returns, of which a
+/// quorum queue's delivery limit sees both. Where that matters, let the handler's panic end before the consumer does:
+/// catch it around the handler, or give the delivery to a thread or task of its own.
+///
 /// A delivery does not need its consumer: it may be sent to another thread and settled after the consumer is gone. It
 /// does not keep its broker open either.
 ///
@@ -125,7 +131,8 @@ impl Delivery {
         self.envelope.deaths().map_or(&[], |deaths| deaths.entries())
     }
 
-    /// Done: the queue forgets the message. When this returns, every later call sees it gone.
+    /// Done: the queue forgets the message (RabbitMQ: "Consumer Acknowledgements"). When this returns, every later call
+    /// sees it gone.
     pub fn ack(mut self) -> Settled {
         self.settle(Settlement::Ack)
     }
@@ -137,7 +144,8 @@ impl Delivery {
         self.settle(Settlement::Requeue)
     }
 
-    /// Not wanted: to the queue's dead-letter exchange, or dropped where it has none.
+    /// Not wanted: to the queue's dead-letter exchange, or dropped and counted where it has none (RabbitMQ: "Dead Letter
+    /// Exchanges").
     pub fn reject(mut self) -> Settled {
         self.settle(Settlement::Reject)
     }

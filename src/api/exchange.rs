@@ -48,31 +48,33 @@ impl Exchange {
         }
     }
 
-    /// One that routes by equal keys.
+    /// One that routes by equal keys (AMQP 0-9-1 section 3.1.3.1).
     #[must_use]
     pub fn direct(name: impl Into<String>) -> Self {
         Self::new(name, ExchangeKind::Direct)
     }
 
-    /// One that routes to all its bindings.
+    /// One that routes to all its bindings (AMQP 0-9-1 section 3.1.3.2).
     #[must_use]
     pub fn fanout(name: impl Into<String>) -> Self {
         Self::new(name, ExchangeKind::Fanout)
     }
 
-    /// One that routes by patterns of words.
+    /// One that routes by patterns of words between points: `*` is one word, `#` any number of them, none included (AMQP
+    /// 0-9-1 section 3.1.3.3).
     #[must_use]
     pub fn topic(name: impl Into<String>) -> Self {
         Self::new(name, ExchangeKind::Topic)
     }
 
-    /// One that routes by header fields.
+    /// One that routes by header fields, all or any of them as a binding's `x-match` says (AMQP 0-9-1 section 3.1.3.4).
     #[must_use]
     pub fn headers(name: impl Into<String>) -> Self {
         Self::new(name, ExchangeKind::Headers)
     }
 
-    /// Sends what finds no binding here to another exchange. That one need not exist; then it is as none at all.
+    /// Sends what finds no binding here to another exchange (RabbitMQ: "Alternate Exchanges"). That one need not exist;
+    /// then it is as none at all.
     #[must_use]
     pub fn alternate(self, exchange: impl AsRef<str>) -> Self {
         self.argument("alternate-exchange", exchange.as_ref())
@@ -105,7 +107,7 @@ impl Exchange {
         self.binding(Binding::to(source).key(key))
     }
 
-    /// Binds it to another exchange, with arguments perhaps.
+    /// Binds it to another exchange, with arguments where the binding has them.
     #[must_use]
     pub fn binding(mut self, binding: Binding) -> Self {
         self.bindings.push(binding);

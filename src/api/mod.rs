@@ -1,4 +1,4 @@
-//! Floor 4½, the API: what users touch. It adds no rule of its own; every rule is beneath it.
+//! Floor 5, the API: what users touch. It adds no rule of its own; every rule is beneath it.
 
 mod broker;
 mod builder;

@@ -16,12 +16,17 @@ use std::sync::Arc;
 impl Broker {
     /// Publishes one message, without waiting. For many to one exchange, a [`Publisher`] is faster.
     ///
-    /// `Ok` with no queues says that no queue is bound for the message, as RabbitMQ does without `mandatory`.
+    /// `Ok` with no queues says that no queue is bound for the message and that it is gone, as in RabbitMQ without
+    /// `mandatory` (RabbitMQ: "Publishers", unroutable messages). [`Publisher::mandatory`] makes an error of that. A
+    /// queue that drops at its head takes the message and drops another (RabbitMQ: "Queue Length Limit").
     ///
     /// # Errors
     ///
-    /// [`PublishError`] with the message: no such exchange, an internal one, a message that is invalid, a queue that is
-    /// full, or the broker closed.
+    /// [`PublishError`] with the message. Its kind is [`NoExchange`](PublishErrorKind::NoExchange) or
+    /// [`Internal`](PublishErrorKind::Internal) for the exchange, [`Invalid`](PublishErrorKind::Invalid) or
+    /// [`NameTooLong`](PublishErrorKind::NameTooLong) for what AMQP cannot carry, [`Refused`](PublishErrorKind::Refused)
+    /// where a queue is full by its own arguments, [`Full`](PublishErrorKind::Full) where it is at the broker's bound,
+    /// or [`Closed`](PublishErrorKind::Closed).
     ///
     /// ```
     /// use leveret::{Broker, Message, QueueDeclare};
@@ -36,7 +41,8 @@ impl Broker {
         publish(self.engine(), exchange, key, message)
     }
 
-    /// A handle for publishing to one exchange. The empty name is the default exchange, whose keys are queue names.
+    /// A handle for publishing to one exchange. The empty name is the default exchange, whose keys are queue names (AMQP
+    /// 0-9-1 section 3.1.3.1).
     ///
     /// # Errors
     ///
@@ -61,12 +67,25 @@ impl Broker {
         ConsumerBuilder::new(self.engine(), queue)
     }
 
-    /// Takes one message from a queue, if one is ready. For more than a few, a consumer is better.
+    /// Takes one message from a queue, if one is ready: `basic.get`. For more than a few, a consumer is better.
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such queue, one that is exclusive to a connection, one that has
-    /// [`Limits::unacked_messages`](crate::Limits::unacked_messages) out, or the broker closed or shutting down.
+    /// [`TopologyError::NoQueue`], [`TopologyError::Locked`] for one that is exclusive to a connection,
+    /// [`TopologyError::NameTooLong`], [`TopologyError::LimitReached`] where
+    /// [`Limits::unacked_messages`](crate::Limits::unacked_messages) of it are out, [`TopologyError::Closed`] also while
+    /// the broker shuts down.
+    ///
+    /// ```
+    /// use leveret::{Broker, Message, QueueDeclare};
+    ///
+    /// let broker = Broker::new();
+    /// broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// assert!(broker.get("orders")?.is_none());
+    /// broker.publish("", "orders", Message::new("one"))?;
+    /// broker.get("orders")?.ok_or("one is ready")?.ack();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, queue: &str) -> Result<Option<Delivery>, TopologyError> {
         let engine = self.engine();
         if engine.is_stopped() {
@@ -86,12 +105,15 @@ impl Broker {
 
     /// Declares a queue. One that is there just so stays as it is. The empty name asks the broker for one.
     ///
-    /// An `exclusive` queue belongs to a connection; declare it through a [channel](crate::Broker).
+    /// An exclusive queue belongs to a connection; declare it with
+    /// [`Channel::queue_declare`](crate::Channel::queue_declare).
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: it exists and differs, its arguments are not what RabbitMQ takes, its name is reserved, or a
-    /// limit is reached.
+    /// [`TopologyError::Inequivalent`] where it exists and differs, [`TopologyError::InvalidQueue`] for arguments that
+    /// RabbitMQ does not take, [`TopologyError::ReservedQueue`], [`TopologyError::NameTooLong`],
+    /// [`TopologyError::ExclusiveWithoutConnection`], [`TopologyError::Locked`] for one of a connection,
+    /// [`TopologyError::NoQueue`] for a passive request, [`TopologyError::LimitReached`], [`TopologyError::Closed`].
     pub fn declare_queue(&self, request: &QueueDeclare) -> Result<QueueDeclared, TopologyError> {
         self.engine().queue_declare(None, request)
     }
@@ -100,7 +122,19 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: it exists and differs, its kind is unknown, its name is reserved, or a limit is reached.
+    /// [`TopologyError::Inequivalent`] where it exists and differs, [`TopologyError::UnknownKind`],
+    /// [`TopologyError::ReservedExchange`], [`TopologyError::DefaultExchange`], [`TopologyError::ExchangeArgument`],
+    /// [`TopologyError::NameTooLong`], [`TopologyError::NoExchange`] for a passive request,
+    /// [`TopologyError::LimitReached`], [`TopologyError::Closed`].
+    ///
+    /// ```
+    /// use leveret::{Broker, ExchangeDeclare};
+    ///
+    /// let broker = Broker::new();
+    /// broker.declare_exchange(&ExchangeDeclare::new("events", "topic").durable())?;
+    /// assert!(broker.declare_exchange(&ExchangeDeclare::new("events", "fanout").durable()).is_err());
+    /// # Ok::<(), leveret::TopologyError>(())
+    /// ```
     pub fn declare_exchange(&self, request: &ExchangeDeclare) -> Result<(), TopologyError> {
         self.engine().exchange_declare(request)
     }
@@ -109,8 +143,9 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such queue or exchange, the default exchange, arguments that a headers exchange cannot
-    /// read, or a limit.
+    /// [`TopologyError::NoQueue`], [`TopologyError::NoExchange`], [`TopologyError::DefaultExchange`],
+    /// [`TopologyError::InvalidMatch`] for what a headers exchange cannot read, [`TopologyError::Locked`] for a queue of a
+    /// connection, [`TopologyError::NameTooLong`], [`TopologyError::LimitReached`], [`TopologyError::Closed`].
     ///
     /// ```
     /// use leveret::{Binding, Broker, Message, QueueDeclare};
@@ -127,30 +162,31 @@ impl Broker {
         self.engine().queue_bind(None, &request(queue, binding))
     }
 
-    /// Undoes a binding of a queue. That there is none is no error.
+    /// Undoes a binding of a queue. That there is none, or that one of its ends is not there, is no error.
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such queue or exchange, or the default exchange.
+    /// [`TopologyError::DefaultExchange`], [`TopologyError::Locked`] for a queue of a connection,
+    /// [`TopologyError::NameTooLong`], [`TopologyError::LimitReached`] for arguments, [`TopologyError::Closed`].
     pub fn unbind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
         self.engine().queue_unbind(None, &request(queue, binding))
     }
 
-    /// Binds an exchange to another: what comes to the binding's source comes to `exchange` too.
+    /// Binds an exchange to another: what comes to the binding's source comes to `exchange` too (RabbitMQ: "Exchange to
+    /// Exchange Bindings"). Cycles are allowed and end; a queue gets one copy.
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such exchange, the default exchange, arguments that a headers exchange cannot read, or a
-    /// limit.
+    /// As [`Broker::bind`], but for what concerns queues.
     pub fn bind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
         self.engine().exchange_bind(&exchange_request(exchange, binding))
     }
 
-    /// Undoes a binding of an exchange to another. That there is none is no error.
+    /// Undoes a binding of an exchange to another. That there is none, or that one of its ends is not there, is no error.
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such exchange, or the default exchange.
+    /// As [`Broker::unbind`], but for what concerns queues.
     pub fn unbind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
         self.engine().exchange_unbind(&exchange_request(exchange, binding))
     }
@@ -160,7 +196,9 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: it is exclusive to a connection, or a condition of the request does not hold.
+    /// [`TopologyError::QueueInUse`] or [`TopologyError::QueueNotEmpty`] where a condition of the request does not hold,
+    /// [`TopologyError::ConditionalDelete`] for any condition on a quorum queue, [`TopologyError::Locked`] for one of a
+    /// connection, [`TopologyError::NameTooLong`].
     pub fn delete_queue(&self, request: &QueueDelete) -> Result<u64, TopologyError> {
         self.engine().queue_delete(None, request)
     }
@@ -169,7 +207,9 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: it is predeclared, or in use where the request asked for an unused one.
+    /// [`TopologyError::SystemExchange`] or [`TopologyError::DefaultExchange`] for a predeclared one,
+    /// [`TopologyError::ExchangeInUse`] where the request asked for an unused one, [`TopologyError::NameTooLong`],
+    /// [`TopologyError::Closed`].
     pub fn delete_exchange(&self, request: &ExchangeDelete) -> Result<(), TopologyError> {
         self.engine().exchange_delete(request)
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// A queue that a program wants: classic, durable and kept unless said.
 ///
+/// Nothing is checked before [`Broker::declare`](crate::Broker::declare), which refuses what RabbitMQ refuses.
+///
 /// What is set here becomes the queue's arguments, by RabbitMQ's names for them; [`argument`](Queue::argument) sets what
 /// has no method.
 ///
@@ -47,7 +49,8 @@ impl Queue {
         Self { name: name.into(), durable: true, auto_delete: false, arguments: Table::new(), bindings: Vec::new() }
     }
 
-    /// Makes it a quorum queue: it counts deliveries and ends endless returns.
+    /// Makes it a quorum queue: it counts deliveries and ends endless returns (RabbitMQ: "Quorum Queues"). Here it has one
+    /// replica, which is this process.
     #[must_use]
     pub fn quorum(self) -> Self {
         self.argument("x-queue-type", "quorum")
@@ -60,7 +63,7 @@ impl Queue {
         self
     }
 
-    /// Lets it go with its last consumer.
+    /// Lets it go with its last consumer. One that never had a consumer stays.
     #[must_use]
     pub const fn auto_delete(mut self) -> Self {
         self.auto_delete = true;
@@ -73,20 +76,22 @@ impl Queue {
         self.binding(Binding::to(exchange).key(key))
     }
 
-    /// Binds it to an exchange, with arguments perhaps.
+    /// Binds it to an exchange, with arguments where the binding has them.
     #[must_use]
     pub fn binding(mut self, binding: Binding) -> Self {
         self.bindings.push(binding);
         self
     }
 
-    /// Sends its dead to this queue, through the default exchange.
+    /// Sends its dead to this queue, through the default exchange (RabbitMQ: "Dead Letter Exchanges"). Where that queue
+    /// does not exist when a message dies, the message is dropped and counted.
     #[must_use]
     pub fn dead_letter_to(self, queue: impl AsRef<str>) -> Self {
         self.dead_letter_exchange("").dead_letter_routing_key(queue)
     }
 
-    /// Sends its dead to this exchange, with their own keys unless one is set.
+    /// Sends its dead to this exchange, with their own keys unless one is set (RabbitMQ: "Dead Letter Exchanges"). It
+    /// need not exist; then they are dropped and counted.
     #[must_use]
     pub fn dead_letter_exchange(self, exchange: impl AsRef<str>) -> Self {
         self.argument("x-dead-letter-exchange", exchange.as_ref())
@@ -98,19 +103,20 @@ impl Queue {
         self.argument("x-dead-letter-routing-key", key.as_ref())
     }
 
-    /// Says how surely its dead arrive. Quorum queues only.
+    /// Says how surely its dead arrive (RabbitMQ: "At-Least-Once Dead Lettering"). Quorum queues only.
     #[must_use]
     pub fn dead_letter_strategy(self, strategy: Strategy) -> Self {
         self.argument("x-dead-letter-strategy", strategy.as_str())
     }
 
-    /// Limits ready messages, and says what it does when it is full.
+    /// Limits ready messages, and says what it does when it is full (RabbitMQ: "Queue Length Limit"). What is out with
+    /// consumers does not count. A later call with another overflow decides for both limits.
     #[must_use]
     pub fn max_length(self, messages: u64, overflow: Overflow) -> Self {
         self.argument("x-max-length", number(messages)).overflow(overflow)
     }
 
-    /// Limits bytes of ready bodies, and says what it does when it is full.
+    /// Limits bytes of ready bodies, and says what it does when it is full, as [`max_length`](Queue::max_length).
     #[must_use]
     pub fn max_length_bytes(self, bytes: u64, overflow: Overflow) -> Self {
         self.argument("x-max-length-bytes", number(bytes)).overflow(overflow)
@@ -125,31 +131,35 @@ impl Queue {
         self.argument("x-overflow", overflow.as_str())
     }
 
-    /// Lets messages expire that waited this long. Parts of a millisecond are cut off.
+    /// Lets messages expire that waited this long (RabbitMQ: "Time-To-Live and Expiration"). Parts of a millisecond are
+    /// cut off; with zero, a message that no consumer takes at once expires.
     #[must_use]
     pub fn message_ttl(self, ttl: Duration) -> Self {
         self.argument("x-message-ttl", whole_millis(ttl))
     }
 
-    /// Lets the queue go when it was unused this long. Parts of a millisecond are cut off.
+    /// Lets the queue go, with its messages, when it was unused this long: no consumers, no `get`, not declared again
+    /// (RabbitMQ: "Time-To-Live and Expiration"). Parts of a millisecond are cut off; zero is refused.
     #[must_use]
     pub fn expires(self, unused: Duration) -> Self {
         self.argument("x-expires", whole_millis(unused))
     }
 
-    /// Serves higher priorities first, from 0 to `highest`. Classic queues only.
+    /// Serves higher priorities first, from 0 to `highest`; a higher one counts as `highest` (RabbitMQ: "Classic Queues
+    /// Support Priorities"). Classic queues only.
     #[must_use]
     pub fn max_priority(self, highest: u8) -> Self {
         self.argument("x-max-priority", i64::from(highest))
     }
 
-    /// Serves one consumer at a time; the next takes over when it goes.
+    /// Serves one consumer at a time; the next takes over when it goes (RabbitMQ: "Single Active Consumer").
     #[must_use]
     pub fn single_active_consumer(self) -> Self {
         self.argument("x-single-active-consumer", true)
     }
 
-    /// Lets messages die after this many returns. Quorum queues only; theirs is 20 unless said.
+    /// Lets messages die after this many returns (RabbitMQ: "Quorum Queues", poison messages). Quorum queues only;
+    /// theirs is 20 unless said.
     #[must_use]
     pub fn delivery_limit(self, returns: u32) -> Self {
         self.argument("x-delivery-limit", i64::from(returns))

@@ -47,9 +47,29 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: no such queue, or the broker closed.
+    /// [`TopologyError::NoQueue`], or [`TopologyError::Closed`] where the broker has ended.
     pub fn queue(&self, name: &str) -> Result<QueueHandle, TopologyError> {
         Ok(QueueHandle { source: Source::find(self.engine(), name)? })
+    }
+
+    /// The first `count` messages that are ready in a queue, as [`QueueHandle::peek`] gives them. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::queue`].
+    ///
+    /// ```
+    /// use leveret::{Broker, Message, QueueDeclare};
+    ///
+    /// let broker = Broker::new();
+    /// broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// broker.publish("", "orders", Message::new("one"))?;
+    /// assert_eq!(&broker.peek("orders", 10)?[0].message.body()[..], b"one");
+    /// assert_eq!(broker.peek("orders", 10)?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek(&self, queue: &str, count: usize) -> Result<Vec<Peeked>, TopologyError> {
+        Ok(self.queue(queue)?.peek(count))
     }
 }
 
@@ -90,7 +110,8 @@ impl QueueHandle {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: the queue is gone or exclusive to a connection, or the broker closed.
+    /// [`TopologyError::NoQueue`] where the queue is gone, [`TopologyError::Locked`] where it is exclusive to a
+    /// connection, [`TopologyError::Closed`] where the broker has ended.
     pub fn purge(&self) -> Result<u64, TopologyError> {
         let Source { engine, cell } = &self.source;
         cell.check_owner(None)?;
@@ -106,7 +127,7 @@ impl QueueHandle {
     ///
     /// # Errors
     ///
-    /// [`TopologyError`]: the queue is gone already or exclusive to a connection, or the broker closed.
+    /// As [`QueueHandle::purge`].
     pub fn delete(self) -> Result<u64, TopologyError> {
         self.source.cell.check_owner(None)?;
         let removed = self.source.engine.remove_queue(&self.source.cell, |_| Ok::<(), TopologyError>(()))?;

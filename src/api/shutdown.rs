@@ -100,6 +100,9 @@ impl Shutdown {
     }
 
     /// Carries it out, blocking. On a broker that is closed already, the report is empty.
+    ///
+    /// Not for asynchronous code, where it would block the executor's thread; nor for a thread that itself holds a
+    /// delivery, for which it would wait until the drain's time is over.
     pub fn wait(self) -> ShutdownReport {
         let Self { engine, drain } = self;
         engine.quiesce();

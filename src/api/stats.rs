@@ -82,9 +82,9 @@ pub struct DeadLetterStats {
     pub no_such_exchange: u64,
     /// Dropped: no queue is bound to the dead-letter exchange for their key.
     pub unroutable: u64,
-    /// Dropped for a queue, since they would go round for ever.
+    /// Dropped for a queue, since they would go round for ever (RabbitMQ: "Dead Letter Exchanges", cycles).
     pub cycles: u64,
-    /// Refused by a queue that is full, counted for each.
+    /// Refused by a queue that is full, by its own arguments or at the broker's bound, counted for each.
     pub refused: u64,
 }
 

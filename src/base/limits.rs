@@ -15,11 +15,12 @@ pub struct Limits {
     pub bindings: usize,
     /// Policies. One more is refused with `LimitReached`. Default 1,024.
     pub policies: usize,
-    /// Connections that are open at once. One more is refused with `LimitReached`. Default 65,536.
+    /// Connections that are open at once. One more is refused with 530. Default 65,536.
     pub connections: usize,
-    /// Channels of one connection. One more is a connection error, as RabbitMQ's `channel_max`. Default 2,047.
+    /// Channels of one connection: RabbitMQ's `channel_max`. One more ends the connection with 530. Default 2,047.
     pub channels_per_connection: usize,
-    /// Consumers of one queue. One more is refused with `LimitReached`. Default 65,536.
+    /// Consumers of one queue. One more is refused with `ConsumeError::TooMany`, or with 506 on a channel, which ends the
+    /// connection. Default 65,536.
     pub consumers_per_queue: usize,
     /// Ready messages of one queue, beside its own `x-max-length`. At the bound a publish is refused and the message
     /// given back (`send` waits for room instead); a dead letter is dropped and counted. Default 1,000,000.

@@ -44,6 +44,11 @@ pub enum TopologyError {
         /// The queue.
         queue: String,
     },
+    /// An exclusive queue was asked for without a connection that it could belong to. 405.
+    ExclusiveWithoutConnection {
+        /// The name asked for.
+        queue: String,
+    },
     /// No exchange type of this name. 406.
     UnknownKind(UnknownKind),
     /// It exists, and not as it was asked for. 406.
@@ -114,7 +119,7 @@ impl TopologyError {
             | Self::ReservedExchange { .. }
             | Self::ReservedQueue { .. }
             | Self::SystemExchange { .. } => ReplyCode::AccessRefused,
-            Self::Locked { .. } => ReplyCode::ResourceLocked,
+            Self::Locked { .. } | Self::ExclusiveWithoutConnection { .. } => ReplyCode::ResourceLocked,
             Self::UnknownKind(_)
             | Self::Inequivalent(_)
             | Self::ExchangeArgument { .. }
@@ -150,6 +155,9 @@ impl fmt::Display for TopologyError {
                 "cannot obtain exclusive access to locked queue '{queue}' in vhost '/'. It could be originally declared \
                  on another connection or the exclusive property value does not match that of the original declaration."
             ),
+            Self::ExclusiveWithoutConnection { queue } => {
+                write!(f, "queue '{queue}' cannot be exclusive without a connection; declare it on a channel")
+            }
             Self::UnknownKind(error) => error.fmt(f),
             Self::Inequivalent(error) => error.fmt(f),
             Self::ExchangeArgument { exchange, argument, type_name } => {

@@ -23,6 +23,9 @@ impl Engine {
         if request.passive {
             return self.queue_check(owner, &request.queue);
         }
+        if request.exclusive && owner.is_none() {
+            return Err(TopologyError::ExclusiveWithoutConnection { queue: request.queue.clone() });
+        }
         loop {
             let (cell, _) = {
                 let mut topology = self.changing()?;

@@ -100,7 +100,7 @@ pub enum TryRecvError {
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "nothing has come",
+            Self::Empty => "nothing has come yet; try again, or wait longer",
             Self::Closed => "closed, and all was received",
         })
     }
@@ -137,7 +137,9 @@ impl fmt::Display for ChannelPublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             NotPublished::Closed(close) => write!(f, "the message was not published: {close}"),
-            NotPublished::QueueFull => f.write_str("a queue is full; consume from it, or give it an x-max-length"),
+            NotPublished::QueueFull => {
+                f.write_str("a queue is at the broker's bound; consume from it, or raise the limits")
+            }
             NotPublished::EventsFull => f.write_str("too many events wait on the channel; receive some first"),
             NotPublished::TransactionFull => f.write_str("the transaction holds too much; commit or roll back first"),
         }

@@ -22,13 +22,15 @@ impl Channel {
         }
     }
 
-    /// Blocks the thread until an event comes. `None` where the channel is closed and all was received.
+    /// Blocks the thread until an event comes. `None` where the channel is closed and all was received. Not for
+    /// asynchronous code.
     #[must_use]
     pub fn blocking_recv(&self) -> Option<ChannelEvent> {
         self.block(None).ok()
     }
 
-    /// Blocks the thread until an event comes, at most for `timeout` of the broker's time.
+    /// Blocks the thread until an event comes, at most for `timeout` of the broker's time. With a manual clock, only
+    /// [`Broker::advance`](crate::Broker::advance) makes time pass.
     ///
     /// # Errors
     ///
@@ -42,7 +44,28 @@ impl Channel {
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost: an event leaves the channel only when the future is ready.
+    /// Nothing is lost: an event leaves the channel only when the future is ready. Of several that wait, each event wakes
+    /// one; where that one is dropped, the next is woken.
+    ///
+    /// ```
+    /// # use leveret::{Broker, ChannelEvent, Consume, Message, Publish, QueueDeclare};
+    /// # let broker = Broker::new();
+    /// # let connection = broker.connect()?;
+    /// let channel = connection.open_channel()?;
+    /// channel.queue_declare(&QueueDeclare::new("orders"))?;
+    /// channel.basic_consume(&Consume::new("orders"))?;
+    /// channel.basic_publish(&Publish::new("", "orders"), Message::new("one")).unwrap();
+    /// # smol::block_on(async {
+    /// while let Some(event) = channel.recv().await {
+    ///     if let ChannelEvent::Deliver(delivery) = event {
+    ///         channel.basic_ack(delivery.delivery_tag)?;
+    ///         # break;
+    ///     }
+    /// }
+    /// # Ok::<(), leveret::Close>(())
+    /// # })?;
+    /// # Ok::<(), leveret::Close>(())
+    /// ```
     pub fn recv(&self) -> RecvChannelEvent<'_> {
         RecvChannelEvent { channel: self, number: None }
     }
@@ -50,6 +73,10 @@ impl Channel {
     /// As a future would: the next event, or the task is woken once there is one. `None` where the channel is closed
     /// and all was received. For hand-written futures: of several tasks that wait so, only the one that polled last is
     /// woken.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Channel::recv`].
     pub fn poll_recv(&self, context: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
         self.look(Place::Polled, Some(Waiter::Task(context.waker().clone())))
     }
@@ -87,6 +114,10 @@ impl Channel {
 }
 
 /// Waits for the next event of a channel; made by [`Channel::recv`].
+///
+/// # Cancel safety
+///
+/// Dropping it loses nothing, see there.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct RecvChannelEvent<'a> {

@@ -75,8 +75,8 @@ impl<'a> ConsumerBuilder<'a> {
     ///
     /// # Errors
     ///
-    /// [`ConsumeError`]: no such queue, one of a connection's own, an exclusive consumer there or asked for where
-    /// others are, too many consumers, a tag that is too long, or the broker closed or shutting down.
+    /// [`ConsumeError::Queue`] where it is not there, exclusive to a connection, or the broker has ended or is shutting
+    /// down; [`ConsumeError::ExclusiveUse`], [`ConsumeError::TooMany`], [`ConsumeError::Tag`].
     pub fn open(self) -> Result<Consumer, ConsumeError> {
         let engine = self.engine;
         if engine.is_stopped() {

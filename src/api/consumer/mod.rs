@@ -98,6 +98,10 @@ impl Consumer {
     /// Polls for the next delivery, for futures written by hand. `Ready(None)` at the end.
     ///
     /// A consumer has one waiter: the latest poll's task is woken.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Consumer::recv`].
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
         match self.try_recv() {
             Ok(delivery) => return Poll::Ready(Some(delivery)),

@@ -132,7 +132,7 @@ impl fmt::Display for PublishErrorKind {
             }
             Self::Full { full, taken } => write!(
                 f,
-                "{full} queues are at the broker's bound and {taken} took the message; send it with waiting, consume, or \
+                "{full} queues are at the broker's bound and {taken} took the message; consume, wait for room with `send`, or \
                  raise the limits"
             ),
             Self::Timeout { taken: 0 } => {

@@ -102,8 +102,9 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// [`PublishError`] with the message. [`Refused`](PublishErrorKind::Refused) and [`Full`](PublishErrorKind::Full)
-    /// say how many other queues have it nevertheless, as in RabbitMQ.
+    /// [`PublishError`] with the message: of the kinds of [`Broker::publish`](crate::Broker::publish), and
+    /// [`Unroutable`](PublishErrorKind::Unroutable) on a mandatory publisher. [`Refused`](PublishErrorKind::Refused) and
+    /// [`Full`](PublishErrorKind::Full) say how many other queues have it nevertheless, as in RabbitMQ.
     pub fn try_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
         let (envelope, at) = self.prepare(key, message)?;
         let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
@@ -116,8 +117,11 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// [`PublishError`] with the message: there is no such exchange or no route, the message is invalid, a queue could
-    /// never hold it, or the broker closes.
+    /// [`PublishError`] with the message. Its kind is [`NoExchange`](PublishErrorKind::NoExchange) where the exchange was
+    /// deleted, [`Unroutable`](PublishErrorKind::Unroutable) on a mandatory publisher,
+    /// [`Invalid`](PublishErrorKind::Invalid), [`NameTooLong`](PublishErrorKind::NameTooLong),
+    /// [`Refused`](PublishErrorKind::Refused) where a queue could never hold it, or [`Closed`](PublishErrorKind::Closed),
+    /// also while it waits.
     ///
     /// # Cancel safety
     ///
