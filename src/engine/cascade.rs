@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::cell::{Letter, QueueCell};
-use super::waiter::{free_all, wake_all, wake_one};
+use super::waiter::{free, wake_all, wake_one};
 use super::work::Work;
 use crate::message::{Envelope, Reason};
 use crate::queue::QueueState;
@@ -63,13 +63,14 @@ impl Engine {
             self.letters.no_dead_letter.fetch_add(rest.rubbish.len() as u64, Ordering::Relaxed);
             wake_all(rest.take_wakes());
             let (rubbish, sinks) = rest.into_rubbish();
-            free_all(rubbish);
-            free_all(sinks);
+            free((rubbish, sinks));
         }
         if self.is_stopped() {
             self.stir();
         }
-        free_all(freed);
+        if !freed.is_empty() {
+            free(freed);
+        }
     }
 
     /// Works off what earlier calls left, up to the budget. True where some is left.

@@ -15,7 +15,7 @@ use super::Engine;
 use super::acks::Acks;
 use super::deadlines::Deadlines;
 use super::sink::{Sink, SinkOf};
-use super::waiter::{WaitList, Waiter, free_all};
+use super::waiter::{WaitList, Waiter, free};
 use super::work::Work;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
@@ -24,6 +24,7 @@ use crate::queue::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
 };
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
+use smallvec::smallvec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -114,7 +115,9 @@ impl QueueCell {
         let freed = inner.state.take_freed();
         let seen = look(&inner.state);
         drop(inner);
-        free_all(freed);
+        if !freed.is_empty() {
+            free(freed);
+        }
         seen
     }
 
@@ -305,7 +308,7 @@ impl Inner {
             match effect {
                 Effect::Deliver(handout) => {
                     let Some(sink) = handout.consumer.and_then(|consumer| sink_of(sinks, consumer)) else {
-                        work.free(vec![handout.envelope]);
+                        work.free(smallvec![handout.envelope]);
                         continue;
                     };
                     if let Some(waiter) = sink.sink.deliver(cell, &sink.tag, handout) {

@@ -63,7 +63,7 @@ use replies::Replies;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use waiter::{WaitList, free_all};
+use waiter::{WaitList, free};
 
 /// Everything that is shared by the handles of one broker.
 #[derive(Debug)]
@@ -237,7 +237,7 @@ impl Engine {
             self.backlog_length.store(0, Ordering::SeqCst);
             std::mem::take(&mut *backlog)
         };
-        free_all(backlog.into());
+        free(backlog);
         self.stir();
         self.driver.stop();
     }

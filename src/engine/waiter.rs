@@ -58,12 +58,9 @@ pub(crate) fn wake_all(wakes: Wakes) {
     }
 }
 
-/// Frees all of them, which may run foreign code: at once, or where this thread is [`Deferred`], at the end of that.
+/// Frees what is given, which may run foreign code: at once, or where this thread is [`Deferred`], at the end of that.
 /// Never under another lock.
-pub(crate) fn free_all<T: 'static>(freed: Vec<T>) {
-    if freed.is_empty() {
-        return;
-    }
+pub(crate) fn free<T: 'static>(freed: T) {
     let mut freed = Some(freed);
     let _ = DEFERRED.try_with(|deferred| {
         if let Some(later) = &mut *deferred.borrow_mut() {

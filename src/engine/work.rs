@@ -4,6 +4,7 @@ use super::cell::{Letter, QueueCell};
 use super::sink::SinkOf;
 use super::waiter::{Waiter, Wakes};
 use crate::message::Envelope;
+use crate::queue::FreedEnvelopes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub(crate) struct Work {
     /// The timer must look at the deadlines again.
     pub(crate) kick: bool,
     /// Messages that nobody has any more.
-    freed: Vec<Arc<Envelope>>,
+    freed: FreedEnvelopes,
     rest: Option<Box<Rest>>,
 }
 
@@ -49,10 +50,10 @@ impl Work {
     }
 
     /// These are to be freed.
-    pub(crate) fn free(&mut self, mut envelopes: Vec<Arc<Envelope>>) {
+    pub(crate) fn free(&mut self, mut envelopes: FreedEnvelopes) {
         if self.freed.is_empty() {
             self.freed = envelopes;
-        } else {
+        } else if !envelopes.is_empty() {
             self.freed.append(&mut envelopes);
         }
     }
@@ -68,7 +69,7 @@ impl Work {
     }
 
     /// Whoever is to be woken, what is to be freed, and the rest.
-    pub(crate) fn into_ends(self) -> (Option<Waiter>, Vec<Arc<Envelope>>, Option<Box<Rest>>) {
+    pub(crate) fn into_ends(self) -> (Option<Waiter>, FreedEnvelopes, Option<Box<Rest>>) {
         (self.wake, self.freed, self.rest)
     }
 }

@@ -4,6 +4,7 @@ use super::effect::{ConsumerId, DeliveryRef, Handout};
 use super::spec::Settings;
 use crate::base::{Moment, SessionId};
 use crate::message::Envelope;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A message in a queue.
@@ -70,8 +71,11 @@ impl Entry {
 /// Messages that the queue is done with, to be freed by whoever holds no lock: the owner of a body may run foreign code.
 #[derive(Debug, Default)]
 pub(crate) struct Freed {
-    envelopes: Vec<Arc<Envelope>>,
+    envelopes: FreedEnvelopes,
 }
+
+/// A list of them. Most are of one.
+pub(crate) type FreedEnvelopes = SmallVec<[Arc<Envelope>; 2]>;
 
 impl Freed {
     /// Expects so many.
@@ -90,7 +94,7 @@ impl Freed {
     }
 
     /// All of them, to be dropped without a lock.
-    pub(crate) fn take(&mut self) -> Vec<Arc<Envelope>> {
+    pub(crate) fn take(&mut self) -> FreedEnvelopes {
         std::mem::take(&mut self.envelopes)
     }
 }

@@ -24,6 +24,7 @@ mod state;
 mod totals;
 mod turns;
 
+pub(crate) use entry::FreedEnvelopes;
 pub use policy::{ApplyTo, InvalidPolicy, Policy, PolicyDefinition};
 pub(crate) use policy::{number, whole_millis};
 #[cfg(feature = "serde")]

@@ -7,6 +7,7 @@ use super::classic::ClassicQueue;
 use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effects, Handout, Offered, QueueLimits, Settlement,
 };
+use super::entry::FreedEnvelopes;
 use super::quorum::QuorumQueue;
 use super::spec::{QueueKind, Settings};
 use super::totals::{Counts, Totals};
@@ -165,7 +166,7 @@ impl QueueState {
 
     /// The messages that the queue is done with, to be dropped by whoever holds no lock: the owner of a body may run
     /// foreign code. Those that somebody else still has are not among them.
-    pub fn take_freed(&mut self) -> Vec<Arc<Envelope>> {
+    pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {
         each!(self, queue => queue.take_freed())
     }
 

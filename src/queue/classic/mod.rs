@@ -12,7 +12,7 @@ use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
     over_length,
 };
-use super::entry::{Entry, Freed, Unacked};
+use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -365,7 +365,7 @@ impl ClassicQueue {
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
-    pub(crate) fn take_freed(&mut self) -> Vec<Arc<Envelope>> {
+    pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {
         self.freed.take()
     }
 

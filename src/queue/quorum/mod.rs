@@ -14,7 +14,7 @@ use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
     over_length,
 };
-use super::entry::{Entry, Freed, Unacked};
+use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
 use super::spec::{Overflow, Settings, Strategy};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -462,7 +462,7 @@ impl QuorumQueue {
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
-    pub(crate) fn take_freed(&mut self) -> Vec<Arc<Envelope>> {
+    pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {
         self.freed.take()
     }
 
