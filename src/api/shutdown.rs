@@ -69,6 +69,9 @@ impl Broker {
     /// Shuts the broker down, in order: publishes are refused, consumers get nothing new and end after what they have,
     /// deliveries that are out may still be settled, and then the broker closes.
     ///
+    /// Consumers of channels are cancelled as well. What else a channel does is not stopped, since a refusal would end its
+    /// connection, and with it the settling: a program that drains stops its own channels.
+    ///
     /// Without [`drain`](Shutdown::drain) it closes at once. Wait for it as a thread, with [`Shutdown::wait`], or as a
     /// task, with `.await`.
     ///

@@ -123,6 +123,9 @@ impl ClassicQueue {
         self.catch_up(now, fx);
         let mut opened: SmallVec<[SessionId; 1]> = SmallVec::new();
         let mut rejected = Vec::new();
+        if settlement == Settlement::Ack {
+            self.freed.reserve(refs.len());
+        }
         for reference in refs {
             let Some(out) = self.unacked.take(*reference) else { continue };
             if out.consumer.is_some_and(|consumer| self.consumers.settled(consumer)) && !opened.contains(&out.session) {
