@@ -68,7 +68,7 @@ fn publishes_that_would_add_to_a_full_inbox_give_the_message_back() {
     publish(&channel, "nowhere", "1");
     publish(&channel, "nowhere", "2");
     let refused = channel.basic_publish(&Publish::new("", "nowhere").mandatory(), Message::new("3")).unwrap_err();
-    assert_eq!((refused.message, refused.reason), (Some(Message::new("3")), NotPublished::EventsFull));
+    assert_eq!((refused.message, refused.reason), (Message::new("3"), NotPublished::EventsFull));
     assert!(channel.is_open());
     assert_eq!(drain(&channel).len(), 2);
     publish(&channel, "nowhere", "3");
@@ -80,7 +80,7 @@ fn a_queue_at_the_brokers_own_bound_gives_the_message_back_or_a_nack() {
     channel.queue_declare(&QueueDeclare::new("q")).unwrap();
     publish(&channel, "q", "1");
     let full = channel.basic_publish(&Publish::new("", "q"), Message::new("2")).unwrap_err();
-    assert_eq!((full.message, full.reason), (Some(Message::new("2")), NotPublished::QueueFull));
+    assert_eq!((full.message, full.reason), (Message::new("2"), NotPublished::QueueFull));
     channel.confirm_select().unwrap();
     publish(&channel, "q", "3");
     assert_eq!(drain(&channel), ["nack 1"]);
@@ -95,7 +95,7 @@ fn a_transaction_is_bounded() {
     channel.tx_select().unwrap();
     publish(&channel, "q", "1");
     let full = channel.basic_publish(&Publish::new("", "q"), Message::new("2")).unwrap_err();
-    assert_eq!((full.message, full.reason), (Some(Message::new("2")), NotPublished::TransactionFull));
+    assert_eq!((full.message, full.reason), (Message::new("2"), NotPublished::TransactionFull));
     channel.tx_commit().unwrap();
     publish(&channel, "q", "2");
     let got = channel.basic_get("q", Acknowledge::Yes).unwrap().unwrap();
@@ -110,15 +110,15 @@ fn a_close_gives_the_message_back_as_it_was() {
     let message = Message::new("m").header("BCC", bcc).reply_to("amq.rabbitmq.reply-to.x");
     let refused = channel.basic_publish(&Publish::new("nowhere", "k"), message.clone()).unwrap_err();
     assert!(matches!(&refused.reason, NotPublished::Closed(close) if close.code == ReplyCode::NotFound));
-    assert_eq!(refused.message, Some(message));
+    assert_eq!(refused.message, message);
 
     let channel = connection.open_channel().unwrap();
     let message = Message::new("m").user_id("somebody");
     let refused = channel.basic_publish(&Publish::new("", "k"), message.clone()).unwrap_err();
-    assert_eq!(refused.message, Some(message));
+    assert_eq!(refused.message, message);
     let refused = channel.basic_publish(&Publish::new("", "k"), Message::new("m")).unwrap_err();
     assert!(matches!(refused.reason, NotPublished::Closed(close) if close.code == ReplyCode::ChannelError));
-    assert_eq!(refused.message, Some(Message::new("m")));
+    assert_eq!(refused.message, Message::new("m"));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn deep_headers_are_refused_and_given_back() {
 
             let channel = connection.open_channel().unwrap();
             let refused = channel.basic_publish(&Publish::new("", "q"), message.clone()).unwrap_err();
-            assert_eq!(refused.message, Some(message));
+            assert_eq!(refused.message, message);
             let NotPublished::Closed(close) = refused.reason else { panic!("{:?}", refused.reason) };
             assert_eq!((close.scope, close.code), (Scope::Channel, ReplyCode::PreconditionFailed));
         }

@@ -149,7 +149,7 @@ fn publishing() {
                 match channel.basic_publish(&publish, message.clone()) {
                     Ok(()) => Ok(()),
                     Err(error) => {
-                        assert_eq!(error.message, Some(message));
+                        assert_eq!(error.message, message);
                         let NotPublished::Closed(close) = error.reason else { panic!("{:?}", error.reason) };
                         Err(close)
                     }

@@ -295,7 +295,7 @@ fn publish(channel: &Channel, exchange: String, key: String, flags: u8, message:
     let shown = format!("{message:?}");
     channel.basic_publish(&publish, message).or_else(|error| {
         // Whatever was wrong, the message is back. Order among headers is not kept.
-        let back = format!("{:?}", error.message.unwrap());
+        let back = format!("{:?}", error.message);
         assert_eq!(back.len(), shown.len(), "{back} was {shown}");
         match error.reason {
             NotPublished::Closed(close) => Err(close),

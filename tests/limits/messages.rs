@@ -22,7 +22,7 @@ fn refuses(rig: &Rig, message: Message, invalid: InvalidMessage, text: &str) {
     assert_eq!(refused.into_message(), message);
     let channel = rig.connection.open_channel().unwrap();
     let refused = channel.basic_publish(&Publish::new("", "q"), message.clone()).unwrap_err();
-    assert_eq!(refused.message, Some(message));
+    assert_eq!(refused.message, message);
     let NotPublished::Closed(close) = refused.reason else { panic!("{:?}", refused.reason) };
     assert_eq!((close.scope, close.code), (Scope::Channel, ReplyCode::PreconditionFailed));
     assert!(close.text.contains(text), "{close}");

@@ -112,8 +112,8 @@ impl std::error::Error for TryRecvError {}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChannelPublishError {
-    /// The message, given back. It may have entered other queues where one was full.
-    pub message: Option<Message>,
+    /// The message, given back as it was. Where a queue was full, others may have taken it nevertheless.
+    pub message: Message,
     /// Why it was not taken.
     pub reason: NotPublished,
 }

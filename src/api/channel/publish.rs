@@ -39,7 +39,9 @@ impl Channel {
             Ok(Some(reason)) => reason,
             Err(close) => NotPublished::Closed(close),
         };
-        Err(ChannelPublishError { message, reason })
+        // Only what is published takes it away.
+        debug_assert!(message.is_some(), "a message was refused and not given back");
+        Err(ChannelPublishError { message: message.unwrap_or_else(|| Message::new("")), reason })
     }
 
     /// Publishes what is in `message`, or leaves it there.

@@ -61,7 +61,8 @@ pub struct Publisher {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Routed {
-    /// How many queues took it. 0: no queue is bound for it, and it is gone.
+    /// How many queues took it. 0: no queue is bound for it, and it is gone. A direct reply goes to whoever waits for it
+    /// and to no queue: 0 as well.
     pub queues: usize,
 }
 
