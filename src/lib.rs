@@ -115,7 +115,7 @@
 //! | `queue/classic/consumers.rs` | Consumers of a classic queue: who may take the next message |
 //! | `queue/classic/ready.rs` | Ready messages of a classic queue: by priority, then by their place in the queue |
 //! | `queue/effect.rs` | What goes into a queue's verbs and what comes out: identities, outcomes and effects |
-//! | `queue/entry.rs` | A message in a queue, and what is out |
+//! | `queue/entry.rs` | A message in a queue, what is out, and what is done with |
 //! | `queue/policy.rs` | Policies: settings that an operator lays over all queues or exchanges whose name fits a pattern |
 //! | `queue/policy_keys.rs` | The keys of RabbitMQ 4.0's policies: what each may be set to, and which queues lack it |
 //! | `queue/quorum/mod.rs` | The quorum queue: RabbitMQ's replicated queue as seen by its clients, with one replica |
