@@ -121,6 +121,7 @@
 //! | `queue/quorum/mod.rs` | The quorum queue: RabbitMQ's replicated queue as seen by its clients, with one replica |
 //! | `queue/quorum/consumers.rs` | Consumers of a quorum queue: who may take the next message |
 //! | `queue/quorum/dying.rs` | Dead letters that a queue keeps until somebody has taken them (RabbitMQ: "at-least-once dead lettering") |
+//! | `queue/quorum/leaving.rs` | How messages leave a quorum queue other than to a consumer: over its length, at the end of their time, by death |
 //! | `queue/quorum/publishers.rs` | Publishers of a quorum queue with `reject-publish`: who is refused |
 //! | `queue/quorum/ready.rs` | Ready messages of a quorum queue: what came back first, then two levels of priority |
 //! | `queue/refusal.rs` | Why a queue was not declared, in RabbitMQ's words |

@@ -3,19 +3,20 @@
 //! It differs from a classic queue in whom it serves (`consumers.rs`), in where a message goes that comes back
 //! (`ready.rs`: before all new ones, in the order of return), in counting returns (`x-delivery-count`, and a limit at
 //! which the message dies), in looking at its length only after consumers were served, in how it refuses
-//! publishers (`publishers.rs`), and in that it can keep a dead letter until somebody has taken it.
+//! publishers (`publishers.rs`), and in that it can keep a dead letter until somebody has taken it. How messages leave it
+//! other than to a consumer, by length, time and death, is in `leaving.rs`.
 
 mod consumers;
 mod dying;
+mod leaving;
 mod publishers;
 mod ready;
 
 use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
-    over_length,
 };
 use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
-use super::spec::{Overflow, Settings, Strategy};
+use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
 use crate::message::{Envelope, Reason};
@@ -396,65 +397,6 @@ impl QuorumQueue {
         }
         self.totals.requeued += 1;
         self.ready.put_back(entry);
-    }
-
-    /// Looks at the length: drops at the head, or closes and opens publishers.
-    fn keep_length(&mut self, now: Moment, fx: &mut Effects) {
-        if self.settings.overflow == Overflow::RejectPublish {
-            let (over, ready, bytes) = (self.is_over(), self.ready.len() + self.dying.len(), self.held_bytes());
-            self.publishers.look(&self.settings, ready, bytes, over);
-            return;
-        }
-        let before = fx.len();
-        while self.is_over() {
-            let Some(entry) = self.ready.pop() else { break };
-            self.die(now, entry, Reason::MaxLength, fx);
-        }
-        // RabbitMQ 4.0 dead-letters what one command drops with the last first.
-        fx.get_mut(before..).unwrap_or_default().reverse();
-    }
-
-    fn is_over(&self) -> bool {
-        over_length(&self.settings, self.ready.len() + self.dying.len(), self.held_bytes())
-    }
-
-    fn held_bytes(&self) -> u64 {
-        self.ready.bytes() + self.dying.bytes()
-    }
-
-    /// What the expiry timer would have done until now, as a command of its own. Every verb begins with it, so what is
-    /// overdue is never seen.
-    fn catch_up(&mut self, now: Moment, fx: &mut Effects) {
-        if self.ready.head().is_some_and(|head| head.is_expired(now)) {
-            self.checkout(now, fx);
-        }
-    }
-
-    fn expire(&mut self, now: Moment, fx: &mut Effects) {
-        while self.ready.head().is_some_and(|head| head.is_expired(now)) {
-            let Some(entry) = self.ready.pop() else { return };
-            self.die(now, entry, Reason::Expired, fx);
-        }
-    }
-
-    fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut Effects) {
-        self.totals.died(reason);
-        let envelope = match entry.failures == entry.envelope.failures() {
-            true => entry.envelope,
-            false => Arc::new(entry.envelope.with_failures(entry.failures)),
-        };
-        let burial = self.keeps_letters().then(|| {
-            let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-            self.dying.keep(Arc::clone(&envelope), reason, retry)
-        });
-        fx.push(Effect::Die { envelope, reason, burial });
-    }
-
-    /// Whether dead letters are kept until somebody has taken them.
-    fn keeps_letters(&self) -> bool {
-        self.settings.strategy == Strategy::AtLeastOnce
-            && self.settings.overflow == Overflow::RejectPublish
-            && self.settings.dead_letter.is_some()
     }
 
     fn count_delivery(&mut self, entry: &Entry) {
