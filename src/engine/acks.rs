@@ -2,7 +2,8 @@
 //!
 //! While nothing waits in a queue, an acknowledgement frees nothing that anybody wants. So it is noted here, without the
 //! queue's lock, and the next act on the queue carries all of them out before anything else; whoever looks at the queue
-//! does the same. Nobody can tell the difference, but that messages go in batches, and by the thread that made them.
+//! does the same. A publish leaves a few where they cannot matter to it: no consumer is full and no message waits. Nobody
+//! can tell the difference, but that messages go in batches, and by the thread that made them.
 //!
 //! Whether it is so is the flag `prompt`, which acts set under the queue's lock. Noting and setting cross over: the one
 //! who notes looks at the flag afterwards, the one who sets it looks at the notes afterwards, so one of them sees the
