@@ -50,13 +50,14 @@ impl Queue {
             priority: 0,
             prefetch,
             tag: Name::new(tag).expect("short"),
+            keeps: false,
         };
         self.state.attach(self.now, spec, &mut self.effects).expect("let in")
     }
 
     fn get(&mut self) -> Option<(String, DeliveryRef)> {
         let (handout, _) = self.state.take(self.now, CLIENT, false, &mut self.effects)?;
-        Some((body(&handout.envelope), handout.reference?))
+        Some((body(&handout.envelope), handout.claim.reference()?))
     }
 
     fn settle(&mut self, refs: &[DeliveryRef], settlement: Settlement) {
@@ -103,7 +104,7 @@ fn bodies(handed: &[Handout]) -> Vec<String> {
 }
 
 fn refs(handed: &[Handout]) -> Vec<DeliveryRef> {
-    handed.iter().filter_map(|handout| handout.reference).collect()
+    handed.iter().filter_map(|handout| handout.claim.reference()).collect()
 }
 
 /// Without a delivery limit, each message that a client returns to a quorum queue is a command of its own: its room

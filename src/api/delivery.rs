@@ -3,7 +3,7 @@
 use super::source::Source;
 use crate::base::Name;
 use crate::message::{Death, Envelope, Properties, Value};
-use crate::queue::effect::{DeliveryRef, Handout, Settlement};
+use crate::queue::effect::{Claim, Handout, Settlement};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -43,10 +43,7 @@ use std::sync::Arc;
 #[must_use = "a delivery that is dropped unsettled is requeued"]
 pub struct Delivery {
     source: Arc<Source>,
-    envelope: Arc<Envelope>,
-    reference: Option<DeliveryRef>,
-    returns: u32,
-    redelivered: bool,
+    handout: Handout,
 }
 
 /// What came of settling a delivery.
@@ -61,11 +58,11 @@ pub enum Settled {
 
 impl Delivery {
     /// A delivery of what the queue handed out.
-    pub(super) fn new(source: &Arc<Source>, handout: Handout) -> Self {
-        let Handout { reference, envelope, redelivered, returns, counted, .. } = handout;
-        let shown = counted && returns > 0;
-        let envelope = if shown { Arc::new(envelope.with_delivery_count(returns)) } else { envelope };
-        Self { source: Arc::clone(source), envelope, reference, returns, redelivered }
+    pub(super) fn new(source: &Arc<Source>, mut handout: Handout) -> Self {
+        if handout.counted && handout.returns > 0 {
+            handout.envelope = Arc::new(handout.envelope.with_delivery_count(handout.returns));
+        }
+        Self { source: Arc::clone(source), handout }
     }
 
     /// The message: properties, body, where it was published to, its deaths.
@@ -74,37 +71,37 @@ impl Delivery {
     /// quorum queue's count of returns in `x-delivery-count`.
     #[must_use]
     pub fn message(&self) -> &Envelope {
-        &self.envelope
+        &self.handout.envelope
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        self.envelope.body()
+        self.handout.envelope.body()
     }
 
     /// The properties.
     #[must_use]
     pub fn properties(&self) -> &Properties {
-        self.envelope.properties()
+        self.handout.envelope.properties()
     }
 
     /// The header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&Value> {
-        self.envelope.header(name)
+        self.handout.envelope.header(name)
     }
 
     /// The exchange it was published to, or dead-lettered through.
     #[must_use]
     pub fn exchange(&self) -> &Name {
-        self.envelope.exchange()
+        self.handout.envelope.exchange()
     }
 
     /// The routing key it came with.
     #[must_use]
     pub fn routing_key(&self) -> &Name {
-        self.envelope.routing_key()
+        self.handout.envelope.routing_key()
     }
 
     /// The queue it came from.
@@ -116,19 +113,19 @@ impl Delivery {
     /// Whether it was handed over before, to whomever.
     #[must_use]
     pub fn redelivered(&self) -> bool {
-        self.redelivered
+        self.handout.redelivered
     }
 
     /// Which attempt at it this is in this queue: 1 at first, one more each time it came back.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.returns.saturating_add(1)
+        self.handout.returns.saturating_add(1)
     }
 
     /// How it died before it came to this queue, latest first: where, why and how often. Empty for one that never did.
     #[must_use]
     pub fn deaths(&self) -> &[Death] {
-        self.envelope.deaths().map_or(&[], |deaths| deaths.entries())
+        self.handout.envelope.deaths().map_or(&[], |deaths| deaths.entries())
     }
 
     /// Done: the queue forgets the message (RabbitMQ: "Consumer Acknowledgements"). When this returns, every later call
@@ -151,11 +148,19 @@ impl Delivery {
     }
 
     fn settle(&mut self, settlement: Settlement) -> Settled {
-        let Some(reference) = self.reference.take() else { return Settled::Done };
         let Source { engine, cell } = &*self.source;
-        let there = match settlement {
-            Settlement::Ack => engine.ack(cell, reference),
-            Settlement::Requeue | Settlement::Reject => engine.settle(cell, &[reference], settlement),
+        let claim = std::mem::replace(&mut self.handout.claim, Claim::None);
+        let there = match claim {
+            Claim::None => return Settled::Done,
+            Claim::Kept(reference) => engine.settle(cell, &[reference], settlement),
+            Claim::Lent(_) if settlement == Settlement::Ack => match self.handout.done() {
+                Some(done) => engine.ack(cell, done),
+                None => true,
+            },
+            Claim::Lent(_) => {
+                let handout = Handout { claim, ..self.handout.clone() };
+                engine.give_back(cell, vec![handout], settlement)
+            }
         };
         if there { Settled::Done } else { Settled::Gone }
     }
@@ -174,7 +179,7 @@ impl fmt::Debug for Delivery {
             .field("exchange", self.exchange())
             .field("routing_key", self.routing_key())
             .field("attempt", &self.attempt())
-            .field("redelivered", &self.redelivered)
+            .field("redelivered", &self.handout.redelivered)
             .field("body_bytes", &self.body().len())
             .finish_non_exhaustive()
     }

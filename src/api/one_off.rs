@@ -93,7 +93,7 @@ impl Broker {
         }
         let source = Arc::new(Source::find_shared(engine, queue)?);
         let limit = engine.limits.unacked_messages;
-        if source.cell.read(|state| state.counts().unacked) >= limit {
+        if source.cell.read(engine, |state| state.counts().unacked) >= limit {
             return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
         }
         let handout = engine.get(&source.cell, engine.next_session(), false, |handout, _| handout);

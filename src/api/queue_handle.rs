@@ -95,14 +95,14 @@ impl QueueHandle {
     /// What the queue holds, and what became of everything it was given. Of a queue that is gone: what it was given.
     #[must_use]
     pub fn stats(&self) -> QueueStats {
-        QueueStats::of(&self.source.cell)
+        QueueStats::of(&self.source.engine, &self.source.cell)
     }
 
     /// The first `count` messages that are ready, in the order in which they would be delivered. Changes nothing. What
     /// has expired and was not yet removed is not shown where the broker's own timer runs.
     #[must_use]
     pub fn peek(&self, count: usize) -> Vec<Peeked> {
-        let seen = self.source.cell.read(|state| state.peek(count));
+        let seen = self.source.cell.read(&self.source.engine, |state| state.peek(count));
         seen.into_iter().map(|(message, redelivered)| Peeked { message, redelivered }).collect()
     }
 

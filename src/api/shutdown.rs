@@ -174,7 +174,7 @@ fn finish(engine: &Engine, number: Option<u64>, drained: bool) -> ShutdownReport
         engine.leave_resting(number);
     }
     let left = engine.cells().into_iter().map(|cell| {
-        let counts = cell.read(|state| state.counts());
+        let counts = cell.read(engine, |state| state.counts());
         let (ready, unacked) = (counts.ready as u64, counts.unacked as u64);
         Left { queue: cell.spec.name.clone(), ready, unacked }
     });

@@ -2,8 +2,10 @@
 
 use super::broker::Broker;
 use crate::base::Name;
+use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
 use crate::queue::{Counts, QueueKind, Totals};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a queue holds, and what became of everything it was given.
@@ -109,7 +111,7 @@ impl Broker {
     #[must_use]
     pub fn stats(&self) -> BrokerStats {
         let engine = self.engine();
-        let queues = engine.cells().iter().map(|cell| QueueStats::of(cell)).collect();
+        let queues = engine.cells().iter().map(|cell| QueueStats::of(engine, cell)).collect();
         let (exchanges, bindings) = {
             let topology = engine.topology.read();
             (topology.graph.len() as u64, topology.graph.binding_count() as u64)
@@ -138,8 +140,8 @@ impl Broker {
 }
 
 impl QueueStats {
-    pub(super) fn of(cell: &QueueCell) -> Self {
-        let (counts, totals) = cell.read(|state| (state.counts(), state.totals()));
+    pub(super) fn of(engine: &Engine, cell: &Arc<QueueCell>) -> Self {
+        let (counts, totals) = cell.read(engine, |state| (state.counts(), state.totals()));
         let Counts { ready, ready_bytes, unacked, unacked_bytes, dying, consumers } = counts;
         Self {
             name: cell.spec.name.clone(),

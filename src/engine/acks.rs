@@ -1,25 +1,27 @@
 //! Acknowledgements that wait to be carried out.
 //!
-//! While nothing waits in a queue, an acknowledgement frees nothing that anybody wants. So it is noted here, without the
-//! queue's lock, and the next act on the queue carries all of them out before anything else; whoever looks at the queue
-//! does the same. A publish leaves a few where they cannot matter to it: no consumer is full and no message waits. Nobody
-//! can tell the difference, but that messages go in batches, and by the thread that made them.
+//! A plain consumer of a classic queue keeps its messages itself, so to the queue an acknowledgement is a number: one more
+//! may be handed over. It is noted here, in order, without the queue's lock, and the next act on the queue carries all of
+//! them out before anything else; whoever looks at the queue does the same. A publish leaves them where they cannot matter
+//! to it ([`QueueState::needs_acks`](crate::queue::QueueState::needs_acks)), until they are many. Nobody can tell the
+//! difference, but that messages go in batches.
 //!
-//! Whether it is so is the flag `prompt`, which acts set under the queue's lock. Noting and setting cross over: the one
-//! who notes looks at the flag afterwards, the one who sets it looks at the notes afterwards, so one of them sees the
-//! other. (Flag and count are sequentially consistent for this.) Both may see it; then one finds nothing to do.
+//! There are those who would wait for them: a consumer that has nothing left while messages wait in the queue, a publisher
+//! that waits for room, time that ends for messages. Whether there are is the flag `prompt`, which acts set under the
+//! queue's lock: then whoever notes carries out at once. Flag and list have one lock, so that either he who notes sees the
+//! flag, or he who sets it sees the note.
 //!
 //! Three more ends meet here. An acknowledgement that *returned* is in the list or carried out, so an act that begins
 //! later, which looks under the queue's lock, has it. A queue that *closes* forgets what is out; what is noted afterwards
-//! is found to be `Gone`, and goes with the queue. A broker that *comes to rest* says so first and then takes the list by
-//! its lock: whoever notes after that lock sees the word, carries his out himself and stirs those who wait
-//! (`quiet.rs`); whoever notes before it is counted.
+//! is forgotten with it. A broker that *comes to rest* says so first and then takes the list by its lock: whoever notes
+//! after that lock sees the word, carries his out himself and stirs those who wait (`quiet.rs`); whoever notes before it
+//! is counted.
 
 use crate::base::sync::{Mutex, Rank};
-use crate::queue::effect::DeliveryRef;
+use crate::queue::effect::Done;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// At so many the one who notes carries them out, so that memory is not held for long.
+/// At so many the one who notes carries them out, so that what waits for them does not wait for long.
 const MOST: usize = 64;
 
 /// At so many a publish carries them out that does not need them.
@@ -28,32 +30,37 @@ const SOME: usize = 32;
 /// Noted acknowledgements of one queue. Invariant: `count` is the length of the list when its lock is free.
 #[derive(Debug)]
 pub(crate) struct Acks {
-    noted: Mutex<Vec<DeliveryRef>>,
+    noted: Mutex<Vec<Done>>,
+    /// Changed under the lock of the list.
     count: AtomicUsize,
+    /// Changed under that lock and the queue's.
     prompt: AtomicBool,
 }
 
 impl Acks {
-    /// None noted; `prompt` says whether acknowledgements are carried out at once.
-    pub(crate) fn new(prompt: bool) -> Self {
-        Self { noted: Mutex::new(Rank::Leaf, Vec::new()), count: AtomicUsize::new(0), prompt: AtomicBool::new(prompt) }
-    }
-
-    /// Whether somebody may be waiting for an acknowledgement.
-    pub(crate) fn is_prompt(&self) -> bool {
-        self.prompt.load(Ordering::SeqCst)
-    }
-
-    /// Says whether acknowledgements are to be carried out at once from now on.
-    pub(crate) fn set_prompt(&self, prompt: bool) {
-        if self.prompt.load(Ordering::Relaxed) != prompt {
-            self.prompt.store(prompt, Ordering::SeqCst);
+    /// None noted.
+    pub(crate) fn new() -> Self {
+        Self {
+            noted: Mutex::new(Rank::Leaf, Vec::new()),
+            count: AtomicUsize::new(0),
+            prompt: AtomicBool::new(false),
         }
     }
 
-    /// Whether there are any.
+    /// Says, under the queue's lock, whether acknowledgements are to be carried out at once from now on. True where some
+    /// were noted by somebody who had not seen that.
+    pub(crate) fn set_prompt(&self, prompt: bool) -> bool {
+        if self.prompt.load(Ordering::Relaxed) == prompt {
+            return false;
+        }
+        let noted = self.noted.lock();
+        self.prompt.store(prompt, Ordering::Relaxed);
+        prompt && !noted.is_empty()
+    }
+
+    /// Whether there are any, as far as the caller can know.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::SeqCst) == 0
+        self.count.load(Ordering::Acquire) == 0
     }
 
     /// Whether there are so many that it is time, for somebody who does not need them.
@@ -62,21 +69,25 @@ impl Acks {
     }
 
     /// Notes one. True where it is time to carry them out.
-    pub(crate) fn note(&self, reference: DeliveryRef) -> bool {
-        let count = {
-            let mut noted = self.noted.lock();
-            noted.push(reference);
-            let count = noted.len();
-            self.count.store(count, Ordering::SeqCst);
-            count
-        };
-        self.is_prompt() || count >= MOST
+    pub(crate) fn note(&self, done: Done) -> bool {
+        let mut noted = self.noted.lock();
+        noted.push(done);
+        self.count.store(noted.len(), Ordering::Release);
+        noted.len() >= MOST || self.prompt.load(Ordering::Relaxed)
+    }
+
+    /// Notes several. True where it is time to carry them out.
+    pub(crate) fn note_all(&self, done: impl Iterator<Item = Done>) -> bool {
+        let mut noted = self.noted.lock();
+        noted.extend(done);
+        self.count.store(noted.len(), Ordering::Release);
+        noted.len() >= MOST || self.prompt.load(Ordering::Relaxed)
     }
 
     /// Takes all, into a list that is empty.
-    pub(crate) fn take(&self, into: &mut Vec<DeliveryRef>) {
+    pub(crate) fn take(&self, into: &mut Vec<Done>) {
         let mut noted = self.noted.lock();
         std::mem::swap(&mut *noted, into);
-        self.count.store(0, Ordering::SeqCst);
+        self.count.store(0, Ordering::Release);
     }
 }

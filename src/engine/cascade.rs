@@ -7,11 +7,12 @@
 
 use super::Engine;
 use super::cell::{Letter, QueueCell};
+use super::sink::Sinks;
 use super::waiter::{free, wake_all, wake_one};
 use super::work::Work;
 use crate::message::{Envelope, Reason};
 use crate::queue::QueueState;
-use crate::queue::effect::{Effects, Offered};
+use crate::queue::effect::Offered;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +38,7 @@ impl Engine {
     pub(crate) fn act<R>(
         &self,
         cell: &Arc<QueueCell>,
-        verb: impl FnOnce(&mut QueueState, &mut Effects) -> R,
+        verb: impl FnOnce(&mut QueueState, &mut Sinks) -> R,
     ) -> Option<R> {
         let mut work = Work::default();
         let value = cell.act(self, &mut work, verb);

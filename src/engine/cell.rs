@@ -5,7 +5,8 @@
 //! be woken, the dead that look for their exchange, and whether the queue's time has ended.
 //!
 //! An acknowledgement that nobody waits for is only noted (`acks.rs`): the next act carries it out first, so no act ever
-//! sees a queue without it; but [`QueueCell::offer`], to which it may make no difference.
+//! sees a queue without it; but [`QueueCell::offer`], to which it may make no difference, and [`QueueCell::fetch`], which
+//! asks the machine for nothing.
 //!
 //! Nothing is freed here that may run foreign code: messages that nobody has any more and the sinks of consumers that
 //! went leave with the [`Work`]. `closed` is set under the lock, so whoever finds it unset there has the queue until he
@@ -14,17 +15,19 @@
 use super::Engine;
 use super::acks::Acks;
 use super::deadlines::Deadlines;
-use super::sink::{Sink, SinkOf};
-use super::waiter::{WaitList, Waiter, free};
+use super::mailbox::Fetched;
+use super::sink::{Place, SinkOf, Sinks};
+use super::waiter::{WaitList, Waiter};
 use super::work::Work;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason};
 use crate::queue::effect::{
-    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
+    AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits,
 };
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use smallvec::smallvec;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,13 +52,11 @@ pub(crate) struct QueueCell {
 #[derive(Debug)]
 struct Inner {
     state: QueueState,
-    /// By the consumer's slot.
-    sinks: Vec<Option<SinkOf>>,
+    sinks: Sinks,
     /// Publishers that wait for room.
     room: WaitList,
-    /// Buffers that every act uses.
-    effects: Effects,
-    acking: Vec<DeliveryRef>,
+    /// A buffer that acts use.
+    acking: Vec<Done>,
     /// What the table of deadlines says.
     mirrored: Moment,
 }
@@ -87,16 +88,9 @@ impl QueueCell {
         now: Moment,
     ) -> Self {
         let state = QueueState::new(now, spec.kind, settings, limits);
-        let acks = Acks::new(state.wants_acks());
-        let inner = Inner {
-            state,
-            sinks: Vec::new(),
-            room: WaitList::default(),
-            effects: Effects::new(),
-            acking: Vec::new(),
-            mirrored: Moment::MAX,
-        };
-        let inner = Mutex::new(Rank::Queue, inner);
+        let (sinks, room) = (Sinks::default(), WaitList::default());
+        let inner = Inner { state, sinks, room, acking: Vec::new(), mirrored: Moment::MAX };
+        let (acks, inner) = (Acks::new(), Mutex::new(Rank::Queue, inner));
         Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, inner }
     }
 
@@ -105,19 +99,25 @@ impl QueueCell {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Reads something, without effects.
-    pub(crate) fn read<R>(&self, look: impl FnOnce(&QueueState) -> R) -> R {
-        let mut inner = self.inner.lock();
-        if !self.acks.is_prompt() {
-            // Nothing waits in the queue, so these have no effect and no time matters.
-            inner.carry_out_acks(&self.acks, Moment::ZERO);
+    /// Reads something that acknowledgements do not change.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&QueueState) -> R) -> R {
+        look(&self.inner.lock().state)
+    }
+
+    /// Reads something, with every acknowledgement that returned.
+    pub(crate) fn read<R>(self: &Arc<Self>, engine: &Engine, look: impl FnOnce(&QueueState) -> R) -> R {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        self.acks.take(&mut inner.acking);
+        if inner.acking.is_empty() {
+            return look(&inner.state);
         }
-        let freed = inner.state.take_freed();
+        let mut work = Work::default();
+        inner.carry_out_acks(self, engine);
+        inner.conclude(self, engine, &mut work);
         let seen = look(&inner.state);
-        drop(inner);
-        if !freed.is_empty() {
-            free(freed);
-        }
+        drop(guard);
+        engine.finish(work);
         seen
     }
 
@@ -127,26 +127,22 @@ impl QueueCell {
         self: &Arc<Self>,
         engine: &Engine,
         work: &mut Work,
-        verb: impl FnOnce(&mut QueueState, &mut Effects) -> R,
+        verb: impl FnOnce(&mut QueueState, &mut Sinks) -> R,
     ) -> Option<R> {
         let mut inner = self.inner.lock();
         if self.is_closed() {
             return None;
         }
         let inner = &mut *inner;
-        if !self.acks.is_empty() {
-            let now = engine.now_for(&inner.state, None);
-            inner.carry_out_acks(&self.acks, now);
-        }
-        let value = verb(&mut inner.state, &mut inner.effects);
+        inner.take_acks(self, engine);
+        let value = verb(&mut inner.state, &mut inner.sinks);
         inner.conclude(self, engine, work);
         Some(value)
     }
 
     /// Offers a message; `None` where the queue was deleted, or where it must have room (`into_room`) and has none.
     ///
-    /// Acknowledgements that wait are carried out first only where they can matter to a message that comes in: where a
-    /// consumer has no room, or a message waits. Else they go in batches.
+    /// Acknowledgements that wait are carried out first only where they can matter to it. Else they go in batches.
     pub(crate) fn offer(
         self: &Arc<Self>,
         engine: &Engine,
@@ -160,15 +156,16 @@ impl QueueCell {
             return Some(Offered::Gone);
         }
         let inner = &mut *inner;
-        let now = engine.now_for(&inner.state, Some(envelope));
-        if !self.acks.is_empty() && (self.acks.are_some() || inner.state.needs_acks()) {
-            inner.carry_out_acks(&self.acks, now);
+        let bytes = envelope.body().len() as u64;
+        if !self.acks.is_empty() && (self.acks.are_some() || inner.state.needs_acks(bytes)) {
+            inner.take_acks(self, engine);
         }
-        if into_room && !inner.state.has_room(envelope.body().len() as u64) {
+        if into_room && !inner.state.has_room(bytes) {
             inner.conclude(self, engine, work);
             return None;
         }
-        let offered = inner.state.offer(now, publisher, Arc::clone(envelope), &mut inner.effects);
+        let now = engine.now_for(&inner.state, Some(envelope));
+        let offered = inner.state.offer(now, publisher, Arc::clone(envelope), &mut inner.sinks);
         inner.conclude(self, engine, work);
         Some(offered)
     }
@@ -179,7 +176,7 @@ impl QueueCell {
         engine: &Engine,
         work: &mut Work,
         spec: ConsumerSpec,
-        sink: Arc<dyn Sink>,
+        place: Place,
     ) -> Result<ConsumerId, AttachError> {
         let now = engine.clock.now();
         let mut inner = self.inner.lock();
@@ -187,32 +184,50 @@ impl QueueCell {
             return Err(AttachError::Gone);
         }
         let inner = &mut *inner;
-        inner.carry_out_acks(&self.acks, now);
+        inner.take_acks(self, engine);
         let (session, tag) = (spec.session, spec.tag.clone());
         // The machine serves the consumer at once, so its deliveries are among the effects before its sink is known.
-        let attached = inner.state.attach(now, spec, &mut inner.effects);
+        let attached = inner.state.attach(now, spec, &mut inner.sinks);
         if let Ok(consumer) = attached {
-            let slot = consumer.slot as usize;
-            if inner.sinks.len() <= slot {
-                inner.sinks.resize_with(slot + 1, || None);
-            }
-            if let Some(place) = inner.sinks.get_mut(slot) {
-                *place = Some(SinkOf { consumer, session, tag, sink });
-            }
+            inner.sinks.insert(SinkOf { consumer, session, tag, place });
         }
         // One that is not let in has made the queue look at the time all the same.
         inner.conclude(self, engine, work);
         attached
     }
 
-    /// Forgets where deliveries went for consumers that have been detached: those that are `gone`.
-    pub(crate) fn forget_sinks(&self, work: &mut Work, gone: impl Fn(&SinkOf) -> bool) {
+    /// Gives a plain consumer what was put down for it. Where there is nothing, its waiter is registered.
+    pub(crate) fn fetch(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        consumer: ConsumerId,
+        drained: &mut VecDeque<Handout>,
+        waiter: &mut Option<Waiter>,
+    ) -> Fetched {
         let mut inner = self.inner.lock();
-        let places = inner.sinks.iter_mut().filter(|place| place.as_ref().is_some_and(&gone));
-        let sinks: Vec<SinkOf> = places.filter_map(Option::take).collect();
-        if !sinks.is_empty() {
-            work.rest().sinks.extend(sinks);
+        let inner = &mut *inner;
+        let Some(mailbox) = inner.sinks.mailbox(consumer) else { return Fetched::Ended };
+        if mailbox.has_mail() || self.is_closed() {
+            return mailbox.fetch(drained, waiter);
         }
+        // There may be more for it, once what it acknowledged counts.
+        let acked = inner.take_acks(self, engine);
+        let waits = waiter.is_some();
+        let Some(mailbox) = inner.sinks.mailbox(consumer) else { return Fetched::Ended };
+        let fetched = mailbox.fetch(drained, waiter);
+        if fetched == Fetched::Nothing && waits && waiter.is_none() {
+            inner.sinks.awaited();
+        }
+        if acked || waits {
+            inner.conclude(self, engine, work);
+        }
+        fetched
+    }
+
+    /// Takes out the sinks of consumers that have been detached: those that are `gone`.
+    pub(crate) fn take_sinks(&self, gone: impl Fn(&SinkOf) -> bool) -> Vec<SinkOf> {
+        self.inner.lock().sinks.take(gone)
     }
 
     /// Takes the head for `get` and puts it into `receive` under the lock, so that it comes in order with deliveries.
@@ -243,11 +258,12 @@ impl QueueCell {
         }
         allow(&inner.state)?;
         let inner = &mut *inner;
-        let ready = inner.state.close(&mut inner.effects);
+        let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);
         inner.carry_out(self, work);
         work.free(inner.state.take_freed());
-        work.rest().sinks.extend(inner.sinks.drain(..).flatten());
+        // Plain consumers have not fetched yet what was handed over before.
+        work.rest().sinks.extend(inner.sinks.take(SinkOf::is_channel));
         work.wake_all(inner.room.take_all());
         Ok(Some(ready))
     }
@@ -255,16 +271,24 @@ impl QueueCell {
     /// Waits for room: `Ok` with a number to leave by where the waiter stands in the list now, `Err` with the waiter
     /// where there is room (or no queue any more).
     pub(crate) fn wait_for_room(
-        &self,
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
         number: Option<u64>,
         bytes: u64,
         waiter: Waiter,
     ) -> Result<(u64, Option<Waiter>), Waiter> {
         let mut inner = self.inner.lock();
-        if self.is_closed() || inner.state.has_room(bytes) {
-            return Err(waiter);
+        let inner = &mut *inner;
+        let mut waits = Err(waiter);
+        if !self.is_closed() {
+            inner.take_acks(self, engine);
+            if !inner.state.has_room(bytes) {
+                waits = waits.or_else(|waiter| Ok(inner.room.put(number, waiter)));
+            }
+            inner.conclude(self, engine, work);
         }
-        Ok(inner.room.put(number, waiter))
+        waits
     }
 
     /// Leaves the list of those that wait for room.
@@ -274,25 +298,33 @@ impl QueueCell {
 }
 
 impl Inner {
-    /// Carries out what was noted as acknowledged.
-    fn carry_out_acks(&mut self, acks: &Acks, now: Moment) {
-        acks.take(&mut self.acking);
-        if !self.acking.is_empty() {
-            self.state.settle(now, &self.acking, Settlement::Ack, &mut self.effects);
-            self.acking.clear();
+    /// Takes in what was noted as acknowledged. True where there was something.
+    fn take_acks(&mut self, cell: &Arc<QueueCell>, engine: &Engine) -> bool {
+        if cell.acks.is_empty() {
+            return false;
         }
+        cell.acks.take(&mut self.acking);
+        self.carry_out_acks(cell, engine)
+    }
+
+    /// Carries out acknowledgements that were taken in. True where there were any.
+    fn carry_out_acks(&mut self, cell: &QueueCell, engine: &Engine) -> bool {
+        let some = !self.acking.is_empty();
+        if some && !cell.is_closed() {
+            let now = engine.now_for(&self.state, None);
+            self.state.done(now, &self.acking, &mut self.sinks);
+        }
+        self.acking.clear();
+        some
     }
 
     /// What every act ends with, under the lock.
     fn conclude(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) {
         self.carry_out(cell, work);
-        let prompt = self.state.wants_acks();
-        cell.acks.set_prompt(prompt);
-        if prompt && !cell.acks.is_empty() {
+        while cell.acks.set_prompt(self.is_prompt()) {
             // Noted by somebody who had not seen that it matters now.
-            self.carry_out_acks(&cell.acks, engine.now_for(&self.state, None));
+            self.take_acks(cell, engine);
             self.carry_out(cell, work);
-            cell.acks.set_prompt(self.state.wants_acks());
         }
         work.free(self.state.take_freed());
         self.mirror(cell, &engine.deadlines, work);
@@ -301,20 +333,41 @@ impl Inner {
         }
     }
 
+    /// Whether somebody may be waiting for an acknowledgement.
+    fn is_prompt(&self) -> bool {
+        !self.room.is_empty() || self.sinks.is_awaited() && self.state.has_ready() || self.state.wants_clock(None)
+    }
+
     /// Carries out, under the lock, the effects that belong there.
     fn carry_out(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
-        let Self { effects, sinks, state, .. } = self;
+        if !self.sinks.effects.is_empty() {
+            self.carry_out_effects(cell, work);
+        }
+        if let Some(waiter) = self.sinks.woken.take() {
+            work.wake(waiter);
+            if !self.sinks.more_woken.is_empty() {
+                work.wake_all(self.sinks.more_woken.drain(..));
+            }
+        }
+    }
+
+    fn carry_out_effects(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
+        let Self { sinks, state, .. } = self;
+        let mut effects = std::mem::take(&mut sinks.effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Deliver(handout) => {
-                    let Some(sink) = handout.consumer.and_then(|consumer| sink_of(sinks, consumer)) else {
-                        work.free(smallvec![handout.envelope]);
-                        continue;
-                    };
-                    if let Some(waiter) = sink.sink.deliver(cell, &sink.tag, handout) {
-                        work.wake(waiter);
+                Effect::Deliver(handout) => match handout.consumer.and_then(|consumer| sinks.of(consumer)) {
+                    None => work.free(smallvec![handout.envelope]),
+                    Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
+                        if let Some(waiter) = sink.deliver(cell, tag, handout) {
+                            work.wake(waiter);
+                        }
                     }
-                }
+                    Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
+                        let waiter = mailbox.put(handout);
+                        sinks.wake(waiter);
+                    }
+                },
                 Effect::Die { envelope, reason, burial } => {
                     let dead_letter = state.settings().dead_letter.clone();
                     if dead_letter.is_none() {
@@ -324,15 +377,23 @@ impl Inner {
                     let letter = Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter };
                     work.rest().letters.push_back(letter);
                 }
-                Effect::Detached { consumer, .. } => {
-                    let Some(sink) = sink_of(sinks, consumer) else { continue };
-                    if let Some(waiter) = sink.sink.cancelled(cell, consumer, &sink.tag) {
-                        work.wake(waiter);
+                Effect::Detached { consumer, .. } => match sinks.of(consumer) {
+                    None => {}
+                    Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
+                        if let Some(waiter) = sink.cancelled(cell, consumer, tag) {
+                            work.wake(waiter);
+                        }
                     }
-                }
+                    Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
+                        let waiter = mailbox.end();
+                        sinks.wake(waiter);
+                    }
+                },
                 Effect::Expired => work.rest().expired.push(Arc::clone(cell)),
             }
         }
+        // The buffer is used again.
+        sinks.effects = effects;
     }
 
     /// Writes the next deadline into the table, if it changed.
@@ -343,8 +404,4 @@ impl Inner {
             work.kick |= deadlines.set(cell.id, next);
         }
     }
-}
-
-fn sink_of(sinks: &[Option<SinkOf>], consumer: ConsumerId) -> Option<&SinkOf> {
-    sinks.get(consumer.slot as usize)?.as_ref().filter(|sink| sink.consumer == consumer)
 }

@@ -19,6 +19,7 @@ mod deadlines;
 mod drive;
 mod error;
 mod fits;
+pub(crate) mod mailbox;
 mod policies;
 mod publish;
 mod quiet;

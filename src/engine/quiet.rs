@@ -37,7 +37,7 @@ impl Engine {
         drop(replaced);
         *number = Some(new);
         while self.work_off_backlog() {}
-        let out = self.cells().iter().any(|cell| cell.read(|state| state.counts().unacked > 0));
+        let out = self.cells().iter().any(|cell| cell.read(self, |state| state.counts().unacked > 0));
         !out
     }
 

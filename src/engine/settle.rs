@@ -2,10 +2,13 @@
 
 use super::Engine;
 use super::cell::QueueCell;
-use super::sink::Sink;
+use super::mailbox::Fetched;
+use super::sink::Place;
+use super::waiter::Waiter;
 use super::work::Work;
 use crate::base::SessionId;
-use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Handout, Settlement};
+use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Done, Handout, Settlement};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 impl Engine {
@@ -18,24 +21,47 @@ impl Engine {
         settled.is_some()
     }
 
-    /// Acknowledges a delivery, at once or, where nobody waits for it, with the next act on the queue: no later call can
-    /// tell. False where the queue is gone.
-    pub(crate) fn ack(&self, cell: &Arc<QueueCell>, reference: DeliveryRef) -> bool {
-        if cell.acks.is_prompt() {
-            return self.settle(cell, &[reference], Settlement::Ack);
-        }
-        let due = cell.acks.note(reference);
+    /// Takes back deliveries that one queue lent, in the order given. False where the queue is gone.
+    pub(crate) fn give_back(&self, cell: &Arc<QueueCell>, handouts: Vec<Handout>, settlement: Settlement) -> bool {
+        let given = self.act(cell, |state, sinks| {
+            let now = self.now_for(state, None);
+            state.give_back(now, handouts, settlement, sinks);
+        });
+        given.is_some()
+    }
+
+    /// Acknowledges a delivery that was lent, at once or, where nobody waits for it, with a later act on the queue: no
+    /// later call can tell. False where the queue is gone.
+    pub(crate) fn ack(&self, cell: &Arc<QueueCell>, done: Done) -> bool {
+        let due = cell.acks.note(done);
+        self.acked(cell, due)
+    }
+
+    /// As [`Engine::ack`], for several.
+    pub(crate) fn ack_all(&self, cell: &Arc<QueueCell>, done: impl Iterator<Item = Done>) -> bool {
+        let due = cell.acks.note_all(done);
+        self.acked(cell, due)
+    }
+
+    fn acked(&self, cell: &Arc<QueueCell>, due: bool) -> bool {
         if due || self.is_stopped() || cell.is_closed() {
             return self.act(cell, |_, _| ()).is_some();
         }
         true
     }
 
-    /// Carries out acknowledgements that wait: whoever acknowledged has nothing to do for a while.
-    pub(crate) fn carry_out_acks(&self, cell: &Arc<QueueCell>) {
-        if !cell.acks.is_empty() {
-            self.act(cell, |_, _| ());
-        }
+    /// Gives a plain consumer what was put down for it; where there is nothing, registers the waiter.
+    pub(crate) fn fetch(
+        &self,
+        cell: &Arc<QueueCell>,
+        consumer: ConsumerId,
+        drained: &mut VecDeque<Handout>,
+        mut waiter: Option<Waiter>,
+    ) -> Fetched {
+        let mut work = Work::default();
+        let fetched = cell.fetch(self, &mut work, consumer, drained, &mut waiter);
+        self.finish(work);
+        fetched
     }
 
     /// Takes one message for `get`: `receive` is called under the queue's lock with it and with the number of messages
@@ -58,20 +84,23 @@ impl Engine {
         &self,
         cell: &Arc<QueueCell>,
         spec: ConsumerSpec,
-        sink: Arc<dyn Sink>,
+        place: Place,
     ) -> Result<ConsumerId, AttachError> {
         let mut work = Work::default();
-        let consumer = cell.attach(self, &mut work, spec, sink);
+        let consumer = cell.attach(self, &mut work, spec, place);
         self.finish(work);
         consumer
     }
 
-    /// A consumer is cancelled by its client. An auto-delete queue goes with its last one.
-    pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId) {
+    /// A consumer is cancelled by its client. Where it is a plain one, `drained` has the rest of what was put down for it.
+    /// An auto-delete queue goes with its last consumer.
+    pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId, drained: &mut VecDeque<Handout>) {
         let now = self.clock.now();
         let mut work = Work::default();
         let was_here = cell.act(self, &mut work, |state, effects| state.detach(now, consumer, effects));
-        cell.forget_sinks(&mut work, |sink| sink.consumer == consumer);
+        for sink in cell.take_sinks(|sink| sink.consumer == consumer) {
+            work.rest().sinks.push(sink.left_to(drained));
+        }
         self.finish(work);
         if was_here == Some(true) {
             self.auto_delete(cell);
@@ -87,8 +116,23 @@ impl Engine {
         }
         let mut work = Work::default();
         cell.act(self, &mut work, |state, effects| state.close_session(now, session, effects));
-        cell.forget_sinks(&mut work, |sink| sink.session == session);
+        let sinks = cell.take_sinks(|sink| sink.session == session);
+        work.rest().sinks.extend(sinks);
         self.finish(work);
+    }
+
+    /// Waits for room in a queue: see [`QueueCell::wait_for_room`].
+    pub(crate) fn wait_for_room(
+        &self,
+        cell: &Arc<QueueCell>,
+        number: Option<u64>,
+        bytes: u64,
+        waiter: Waiter,
+    ) -> Result<(u64, Option<Waiter>), Waiter> {
+        let mut work = Work::default();
+        let waits = cell.wait_for_room(self, &mut work, number, bytes, waiter);
+        self.finish(work);
+        waits
     }
 
     /// A session's shared credit has room again: its queue serves it.

@@ -1,14 +1,16 @@
-//! Sinks: where a queue's deliveries go. A channel or a plain consumer implements one.
+//! Sinks: where a queue's deliveries go, each consumer's own.
 
 use super::cell::QueueCell;
+use super::mailbox::Mailbox;
 use super::waiter::Waiter;
 use crate::base::{Name, SessionId};
-use crate::queue::effect::{ConsumerId, Handout};
+use crate::queue::effect::{ConsumerId, Effect, Effects, Handout, Outbox};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-/// Whoever receives deliveries. Its methods are called under the lock of a queue: they only put something down, and
-/// return whoever waits for it, to be woken when the lock is free.
+/// Whoever receives the deliveries of several queues: a channel. Its methods are called under the lock of a queue: they
+/// only put something down, and return whoever waits for it, to be woken when the lock is free.
 pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// A delivery for the consumer `tag` arrived. Deliveries of one queue arrive in their order.
     fn deliver(&self, queue: &Arc<QueueCell>, tag: &Name, handout: Handout) -> Option<Waiter>;
@@ -17,8 +19,17 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
     fn cancelled(&self, queue: &Arc<QueueCell>, consumer: ConsumerId, tag: &Name) -> Option<Waiter>;
 }
 
+/// Where the deliveries of a consumer go.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// Into a mailbox of its own, which it empties itself.
+    Mailbox(Mailbox),
+    /// To a channel.
+    Channel(Arc<dyn Sink>),
+}
+
 /// A consumer as its queue's cell knows it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct SinkOf {
     /// Which consumer it is of.
     pub(crate) consumer: ConsumerId,
@@ -27,5 +38,110 @@ pub(crate) struct SinkOf {
     /// Its tag.
     pub(crate) tag: Name,
     /// Where its deliveries go.
-    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) place: Place,
+}
+
+/// The sinks of one queue, and what its machine wants done. Deliveries to mailboxes are done at once; everything else is
+/// kept, in order, for the cell to carry out.
+#[derive(Debug, Default)]
+pub(crate) struct Sinks {
+    /// By the consumer's slot.
+    sinks: Vec<Option<SinkOf>>,
+    /// What is to be done yet.
+    pub(crate) effects: Effects,
+    /// Those to be woken.
+    pub(crate) woken: Option<Waiter>,
+    pub(crate) more_woken: Vec<Waiter>,
+    /// How many consumers wait at their mailboxes.
+    awaited: usize,
+}
+
+impl Sinks {
+    /// The sink of a consumer.
+    pub(crate) fn of(&mut self, consumer: ConsumerId) -> Option<&mut SinkOf> {
+        self.sinks.get_mut(consumer.slot as usize)?.as_mut().filter(|sink| sink.consumer == consumer)
+    }
+
+    /// The mailbox of a consumer.
+    pub(crate) fn mailbox(&mut self, consumer: ConsumerId) -> Option<&mut Mailbox> {
+        match &mut self.of(consumer)?.place {
+            Place::Mailbox(mailbox) => Some(mailbox),
+            Place::Channel(_) => None,
+        }
+    }
+
+    /// Whether a consumer waits at its mailbox.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited > 0
+    }
+
+    /// A consumer began to wait at its mailbox.
+    pub(crate) fn awaited(&mut self) {
+        self.awaited += 1;
+    }
+
+    /// Puts the sink of a new consumer into its place.
+    pub(crate) fn insert(&mut self, sink: SinkOf) {
+        let slot = sink.consumer.slot as usize;
+        if self.sinks.len() <= slot {
+            self.sinks.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.sinks.get_mut(slot) {
+            *place = Some(sink);
+        }
+    }
+
+    /// Takes out the sinks of consumers that are `gone`.
+    pub(crate) fn take(&mut self, gone: impl Fn(&SinkOf) -> bool) -> Vec<SinkOf> {
+        let places = self.sinks.iter_mut().filter(|place| place.as_ref().is_some_and(&gone));
+        let taken: Vec<SinkOf> = places.filter_map(Option::take).collect();
+        self.awaited -= taken.iter().filter(|sink| sink.is_awaited()).count();
+        taken
+    }
+
+    /// Somebody waited, and need not any more.
+    pub(crate) fn wake(&mut self, waiter: Option<Waiter>) {
+        let Some(waiter) = waiter else { return };
+        self.awaited -= 1;
+        match &self.woken {
+            None => self.woken = Some(waiter),
+            Some(_) => self.more_woken.push(waiter),
+        }
+    }
+}
+
+impl SinkOf {
+    /// Whether it is that of a channel.
+    pub(crate) fn is_channel(&self) -> bool {
+        matches!(self.place, Place::Channel(_))
+    }
+
+    /// Moves what was put down in a mailbox to the end of `drained`.
+    pub(crate) fn left_to(mut self, drained: &mut VecDeque<Handout>) -> Self {
+        if let Place::Mailbox(mailbox) = &mut self.place {
+            mailbox.empty_into(drained);
+        }
+        self
+    }
+
+    fn is_awaited(&self) -> bool {
+        matches!(&self.place, Place::Mailbox(mailbox) if mailbox.is_awaited())
+    }
+}
+
+impl Outbox for Sinks {
+    fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn deliver(&mut self, handout: Handout) {
+        // A consumer that is just coming in has no sink yet: its first deliveries wait.
+        match handout.consumer.and_then(|consumer| self.mailbox(consumer)) {
+            Some(mailbox) => {
+                let waiter = mailbox.put(handout);
+                self.wake(waiter);
+            }
+            None => self.effects.push(Effect::Deliver(handout)),
+        }
+    }
 }

@@ -274,7 +274,7 @@ fn the_best_policy_that_suits_the_queue_is_in_force() {
         let value = if key == "queue-mode" { Value::from("lazy") } else { Value::from(7_i64) };
         engine.set_policy(if key.is_empty() { policy } else { policy.define(key, value) }).expect("set");
     };
-    let length = |name: &str| engine.lookup(None, name).expect("there").read(|state| state.settings().max_length);
+    let length = |name: &str| engine.lookup(None, name).expect("there").look(|state| state.settings().max_length);
     set("b", 0, "", 1);
     set("a", 0, "", 2);
     assert_eq!((length("classic"), length("quorum")), (Some(2), Some(2)));

@@ -3,7 +3,7 @@
 //! A queue causes nothing itself. Its verbs append effects; whoever called carries them out, in order.
 
 use super::spec::Settings;
-use crate::base::{Credit, SessionId};
+use crate::base::{Credit, Moment, SessionId};
 use crate::message::{Envelope, Reason};
 use std::sync::Arc;
 
@@ -25,6 +25,46 @@ pub struct DeliveryRef {
     pub serial: u64,
 }
 
+/// A message that was lent: what its queue needs to know, beside the message, to take it back into its old place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loan {
+    /// Its place in the queue.
+    pub seq: u64,
+    /// When it expires; [`Moment::MAX`] where it does not.
+    pub expires: Moment,
+}
+
+/// How a delivery is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Not at all: no acknowledgement is due.
+    None,
+    /// The queue keeps the message while it is out, and knows it by this reference.
+    Kept(DeliveryRef),
+    /// The receiver keeps the message for the queue, and gives it back or says that it is done, once.
+    Lent(Loan),
+}
+
+impl Claim {
+    /// The reference, where the queue keeps the message.
+    #[must_use]
+    pub fn reference(self) -> Option<DeliveryRef> {
+        match self {
+            Self::Kept(reference) => Some(reference),
+            Self::None | Self::Lent(_) => None,
+        }
+    }
+}
+
+/// A lent message that is acknowledged: the queue need not see it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Who had it.
+    pub consumer: ConsumerId,
+    /// How many bytes its body has.
+    pub bytes: u64,
+}
+
 /// Who wants to consume, and how.
 #[derive(Clone, Debug)]
 pub struct ConsumerSpec {
@@ -42,6 +82,9 @@ pub struct ConsumerSpec {
     pub prefetch: u32,
     /// Its consumer tag, by which returned groups of a quorum queue are ordered.
     pub tag: crate::base::Name,
+    /// Keeps what it has out itself ([`Claim::Lent`]), where the kind of queue lets it: a classic one. So an
+    /// acknowledgement is a number to the queue, and a message has one owner at a time.
+    pub keeps: bool,
 }
 
 /// Why a consumer was not let in.
@@ -86,8 +129,8 @@ pub struct Handout {
     pub session: SessionId,
     /// For which consumer; none for `basic.get`.
     pub consumer: Option<ConsumerId>,
-    /// By what it is settled; none where no acknowledgement is due.
-    pub reference: Option<DeliveryRef>,
+    /// How it is settled.
+    pub claim: Claim,
     /// The message.
     pub envelope: Arc<Envelope>,
     /// Whether it was out before.
@@ -96,6 +139,14 @@ pub struct Handout {
     pub returns: u32,
     /// Whether the queue shows `returns` as the header `x-delivery-count`.
     pub counted: bool,
+}
+
+impl Handout {
+    /// That it is acknowledged, for a queue that lent it.
+    #[must_use]
+    pub fn done(&self) -> Option<Done> {
+        Some(Done { consumer: self.consumer?, bytes: self.envelope.body().len() as u64 })
+    }
 }
 
 /// What a queue wants done.
@@ -124,8 +175,25 @@ pub enum Effect {
     Expired,
 }
 
-/// Effects in order. A caller reuses one buffer.
+/// Effects in order.
 pub type Effects = Vec<Effect>;
+
+/// Where a queue's effects go, in order.
+pub trait Outbox {
+    /// This is to be done.
+    fn push(&mut self, effect: Effect);
+
+    /// This is to be handed over. Most effects are that, so whoever can do it at once does.
+    fn deliver(&mut self, handout: Handout) {
+        self.push(Effect::Deliver(handout));
+    }
+}
+
+impl Outbox for Effects {
+    fn push(&mut self, effect: Effect) {
+        Vec::push(self, effect);
+    }
+}
 
 /// What both kinds of queue need to know of their surroundings.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A message in a queue, what is out, and what is done with.
 
-use super::effect::{ConsumerId, DeliveryRef, Handout};
+use super::effect::{Claim, ConsumerId, DeliveryRef, Handout, Loan};
 use super::spec::Settings;
 use crate::base::{Moment, SessionId};
 use crate::message::Envelope;
@@ -48,22 +48,29 @@ impl Entry {
         if self.returns > 0 { self.returns } else { self.failures }
     }
 
-    /// The entry on its way to somebody.
-    pub(crate) fn handout(
-        &self,
-        session: SessionId,
-        consumer: Option<ConsumerId>,
-        reference: Option<DeliveryRef>,
-        counted: bool,
-    ) -> Handout {
+    /// The entry on its way to somebody, who need not settle it as far as this says.
+    pub(crate) fn handout(&self, session: SessionId, consumer: Option<ConsumerId>, counted: bool) -> Handout {
         Handout {
             session,
             consumer,
-            reference,
+            claim: Claim::None,
             envelope: Arc::clone(&self.envelope),
             redelivered: self.shown() > 0,
             returns: self.shown(),
             counted,
+        }
+    }
+
+    /// The entry itself on its way to a consumer that keeps it.
+    pub(crate) fn lend(self, session: SessionId, consumer: ConsumerId) -> Handout {
+        Handout {
+            session,
+            consumer: Some(consumer),
+            claim: Claim::Lent(Loan { seq: self.seq, expires: self.expires }),
+            redelivered: self.returns > 0,
+            returns: self.returns,
+            counted: false,
+            envelope: self.envelope,
         }
     }
 }
@@ -109,6 +116,16 @@ pub(crate) struct Out {
     /// Through which consumer; none by `basic.get`.
     pub(crate) consumer: Option<ConsumerId>,
     serial: u64,
+}
+
+impl Out {
+    /// What was lent, come back. `None` for what the queue kept or gave away.
+    pub(crate) fn returned(handout: Handout) -> Option<Self> {
+        let Handout { session, consumer, claim, envelope, returns, .. } = handout;
+        let Claim::Lent(Loan { seq, expires }) = claim else { return None };
+        let entry = Entry { seq, expires, returns, failures: 0, envelope };
+        Some(Self { entry, session, consumer, serial: 0 })
+    }
 }
 
 /// What is out: entries handed over and not yet settled, each in a place of its own.

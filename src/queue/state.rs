@@ -5,7 +5,7 @@
 
 use super::classic::ClassicQueue;
 use super::effect::{
-    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effects, Handout, Offered, QueueLimits, Settlement,
+    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Done, Handout, Offered, Outbox, QueueLimits, Settlement,
 };
 use super::entry::FreedEnvelopes;
 use super::quorum::QuorumQueue;
@@ -61,7 +61,7 @@ impl QueueState {
         now: Moment,
         publisher: Option<SessionId>,
         envelope: Arc<Envelope>,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Offered {
         match &mut self.kind {
             Kind::Classic(queue) => queue.offer(now, envelope, fx),
@@ -71,7 +71,7 @@ impl QueueState {
 
     /// A dead letter comes in. One that its queue keeps until it arrives (`is_kept`) may be refused as any message is; a
     /// quorum queue takes every other.
-    pub fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, is_kept: bool, fx: &mut Effects) -> Offered {
+    pub fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, is_kept: bool, fx: &mut impl Outbox) -> Offered {
         match &mut self.kind {
             Kind::Classic(queue) => queue.offer(now, envelope, fx),
             Kind::Quorum(queue) if is_kept => queue.offer(now, None, envelope, fx),
@@ -85,14 +85,28 @@ impl QueueState {
         now: Moment,
         session: SessionId,
         no_ack: bool,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Option<(Handout, usize)> {
         each!(self, queue => queue.take(now, session, no_ack, fx))
     }
 
     /// Settles deliveries, in the order given. What is not out any more is passed over.
-    pub fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
+    pub fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut impl Outbox) {
         each!(self, queue => queue.settle(now, refs, settlement, fx));
+    }
+
+    /// Lent messages are acknowledged, in the order given. Only a classic queue lends.
+    pub fn done(&mut self, now: Moment, done: &[Done], fx: &mut impl Outbox) {
+        if let Kind::Classic(queue) = &mut self.kind {
+            queue.done(now, done, fx);
+        }
+    }
+
+    /// Lent messages come back, in the order given.
+    pub fn give_back(&mut self, now: Moment, handouts: Vec<Handout>, settlement: Settlement, fx: &mut impl Outbox) {
+        if let Kind::Classic(queue) = &mut self.kind {
+            queue.give_back(now, handouts, settlement, fx);
+        }
     }
 
     /// Lets a consumer in and serves it.
@@ -100,37 +114,37 @@ impl QueueState {
     /// # Errors
     ///
     /// [`AttachError`] where it may not come in.
-    pub fn attach(&mut self, now: Moment, spec: ConsumerSpec, fx: &mut Effects) -> Result<ConsumerId, AttachError> {
+    pub fn attach(&mut self, now: Moment, spec: ConsumerSpec, fx: &mut impl Outbox) -> Result<ConsumerId, AttachError> {
         each!(self, queue => queue.attach(now, spec, fx))
     }
 
     /// A consumer is cancelled by its client. What it has out stays out. False where it is not here.
-    pub fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+    pub fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut impl Outbox) -> bool {
         each!(self, queue => queue.detach(now, consumer, fx))
     }
 
     /// Every consumer is cancelled by the broker, and told so. What they have out stays out.
-    pub fn detach_all(&mut self, now: Moment, fx: &mut Effects) {
+    pub fn detach_all(&mut self, now: Moment, fx: &mut impl Outbox) {
         each!(self, queue => queue.detach_all(now, fx));
     }
 
     /// A session ends: its consumers go and what it has out comes back.
-    pub fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+    pub fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut impl Outbox) {
         each!(self, queue => queue.close_session(now, session, fx));
     }
 
     /// The session's shared credit has room again: serve its consumers.
-    pub fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+    pub fn resume(&mut self, now: Moment, session: SessionId, fx: &mut impl Outbox) {
         each!(self, queue => queue.resume(now, session, fx));
     }
 
     /// Throws away what is ready, and says how many that were.
-    pub fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
+    pub fn purge(&mut self, now: Moment, fx: &mut impl Outbox) -> usize {
         each!(self, queue => queue.purge(now, fx))
     }
 
     /// Time has come to `now`: expire what is due.
-    pub fn advance(&mut self, now: Moment, fx: &mut Effects) {
+    pub fn advance(&mut self, now: Moment, fx: &mut impl Outbox) {
         each!(self, queue => queue.advance(now, fx));
     }
 
@@ -148,19 +162,19 @@ impl QueueState {
     }
 
     /// Somebody has taken a dead letter that the queue kept.
-    pub fn bury(&mut self, now: Moment, burial: u64, fx: &mut Effects) {
+    pub fn bury(&mut self, now: Moment, burial: u64, fx: &mut impl Outbox) {
         if let Kind::Quorum(queue) = &mut self.kind {
             queue.bury(now, burial, fx);
         }
     }
 
     /// Other settings are in force: a policy came or went.
-    pub fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+    pub fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut impl Outbox) {
         each!(self, queue => queue.apply_settings(now, settings, fx));
     }
 
     /// The queue is deleted: consumers are told, everything is thrown away. Returns how many were ready.
-    pub fn close(&mut self, fx: &mut Effects) -> usize {
+    pub fn close(&mut self, fx: &mut impl Outbox) -> usize {
         each!(self, queue => queue.close(fx))
     }
 
@@ -232,20 +246,18 @@ impl QueueState {
             || settings.strategy == super::spec::Strategy::AtLeastOnce
     }
 
-    /// Whether an acknowledgement may lead to anything but the message being gone: somebody may be waiting for the credit.
+    /// Whether a message waits.
     #[must_use]
-    pub fn wants_acks(&self) -> bool {
-        match &self.kind {
-            Kind::Classic(queue) => queue.has_ready(),
-            Kind::Quorum(_) => true,
-        }
+    pub fn has_ready(&self) -> bool {
+        each!(ref self, queue => queue.has_ready())
     }
 
-    /// Whether acknowledgements may matter to a message that comes in: a consumer has no room, or a message waits.
+    /// Whether acknowledgements that came before matter to a message of `bytes` that comes in: to who gets it, or to
+    /// whether it is taken. Only a classic queue is ever asked, for only it lends.
     #[must_use]
-    pub fn needs_acks(&self) -> bool {
+    pub fn needs_acks(&self, bytes: u64) -> bool {
         match &self.kind {
-            Kind::Classic(queue) => queue.has_ready() || queue.has_full_consumer(),
+            Kind::Classic(queue) => queue.needs_acks(bytes),
             Kind::Quorum(_) => true,
         }
     }

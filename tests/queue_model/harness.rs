@@ -2,7 +2,7 @@
 
 use super::ops::{Op, Setup};
 use leveret::internals::effect::{
-    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
 };
 use leveret::internals::{Counts, Credit, QueueState, SessionId, Settings, envelope};
 use leveret::{Envelope, Limits, Message, Moment, Name, Properties, QueueKind, Reason};
@@ -414,6 +414,7 @@ impl<M: Model> Harness<M> {
             priority: asked.priority,
             prefetch: asked.prefetch,
             tag: Name::new(asked.tag.to_string()).unwrap_or_default(),
+            keeps: false,
         };
         let id = self.state.attach(now, spec, fx)?;
         let number = self.consumers.iter().position(|known| *known == id).unwrap_or(self.consumers.len());
@@ -433,11 +434,11 @@ impl<M: Model> Harness<M> {
             id: handout.envelope.properties().timestamp.unwrap_or(0),
             session: handout.session.0,
             consumer: handout.consumer.map(|id| self.number(id)),
-            owed: handout.reference.is_some(),
+            owed: handout.claim != Claim::None,
             returns: handout.returns,
         };
         assert_eq!(handout.redelivered, handout.returns > 0, "redelivered is having been back");
-        self.out.extend(handout.reference.map(|reference| (handed, reference)));
+        self.out.extend(handout.claim.reference().map(|reference| (handed, reference)));
         handed
     }
 

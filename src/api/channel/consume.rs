@@ -6,11 +6,12 @@ use super::{Acknowledge, Channel, Close, Consume, Fault, GetOk, Qos, State};
 use crate::base::{Name, ReplyCode};
 use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
-use crate::engine::sink::Sink;
+use crate::engine::sink::{Place, Sink};
 use crate::engine::{TopologyError, check_arguments};
 use crate::message::Table;
 use crate::queue::QueueKind;
 use crate::queue::effect::{AttachError, ConsumerSpec};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The arguments of consumers of streams, which RabbitMQ refuses elsewhere.
@@ -77,7 +78,7 @@ impl Channel {
                 return Ok(());
             }
             if let Some(consumer) = channel.cell.inbox.remove_consumer(consumer_tag) {
-                channel.engine().detach(&consumer.queue, consumer.id);
+                channel.engine().detach(&consumer.queue, consumer.id, &mut VecDeque::new());
             }
             Ok(())
         })
@@ -93,7 +94,7 @@ impl Channel {
     pub fn basic_get(&self, queue: &str, acknowledge: Acknowledge) -> Result<Option<GetOk>, Close> {
         self.run_on_queue("basic.get", queue, |channel, _, queue| {
             let queue = channel.lookup(queue)?;
-            if queue.spec.kind == QueueKind::Quorum && queue.read(|state| state.settings().single_active) {
+            if queue.spec.kind == QueueKind::Quorum && queue.look(|state| state.settings().single_active) {
                 let text = format_args!(
                     "cannot obtain access to locked queue '{}' in vhost '/'. basic.get operations are not supported by \
                      quorum queues with single active consumer",
@@ -105,7 +106,7 @@ impl Channel {
             let no_ack = acknowledge == Acknowledge::No;
             channel.check_room(no_ack)?;
             let got = channel.engine().get(&queue, inbox.session, no_ack, |handout, left| {
-                (inbox.fetched(&queue, handout.reference), handout, left)
+                (inbox.fetched(&queue, handout.claim.reference()), handout, left)
             });
             let got = got.ok_or_else(|| no_queue(&queue))?;
             Ok(got.map(|(tag, handout, left)| GetOk {
@@ -160,10 +161,12 @@ impl Channel {
             priority,
             prefetch: state.session.prefetch.into(),
             tag: tag.clone(),
+            // Its ledger knows tags, by which it settles; messages stay with their queues.
+            keeps: false,
         };
-        let sink: Arc<dyn Sink> = Arc::clone(inbox) as Arc<dyn Sink>;
+        let place = Place::Channel(Arc::clone(inbox) as Arc<dyn Sink>);
         let openings = inbox.openings();
-        let id = self.engine().attach(queue, spec, sink).map_err(|error| self.not_attached(queue, error))?;
+        let id = self.engine().attach(queue, spec, place).map_err(|error| self.not_attached(queue, error))?;
         inbox.add_consumer(tag.clone(), Consumer { queue: Arc::clone(queue), id });
         // Another thread may have received what came at once, and did not know yet that this queue waits for that.
         if inbox.openings() != openings {

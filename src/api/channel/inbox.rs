@@ -318,7 +318,7 @@ impl Sink for Inbox {
         if inner.ended {
             return None;
         }
-        let delivery_tag = inner.number(queue, Some(tag.clone()), handout.reference);
+        let delivery_tag = inner.number(queue, Some(tag.clone()), handout.claim.reference());
         inner.arrivals.push_back(Arrival::Delivery { consumer_tag: tag.clone(), delivery_tag, handout });
         inner.waiting.take_first()
     }

@@ -1,9 +1,10 @@
 //! How a consumer is asked for.
 
 use super::Consumer;
-use super::mailbox::Mailbox;
 use crate::api::source::Source;
 use crate::base::{Credit, Name, NameTooLong};
+use crate::engine::mailbox::{Mailbox, Stirred};
+use crate::engine::sink::Place;
 use crate::engine::{Engine, TopologyError};
 use crate::queue::effect::{AttachError, ConsumerSpec};
 use std::collections::VecDeque;
@@ -91,7 +92,7 @@ impl<'a> ConsumerBuilder<'a> {
         let window = engine.limits.undrained_deliveries;
         let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize <= window;
         let credit = Arc::new(if bounded { Credit::unbounded() } else { Credit::new(window) });
-        let mailbox = Arc::new(Mailbox::new());
+        let stirred = Stirred::default();
         let spec = ConsumerSpec {
             session,
             credit: Arc::clone(&credit),
@@ -100,10 +101,13 @@ impl<'a> ConsumerBuilder<'a> {
             priority: self.priority,
             prefetch: self.prefetch,
             tag: tag.clone(),
+            keeps: true,
         };
-        let attached = engine.attach(&source.cell, spec, Arc::clone(&mailbox) as Arc<_>);
+        let mailbox = Place::Mailbox(Mailbox::new(stirred.clone()));
+        let attached = engine.attach(&source.cell, spec, mailbox);
         let id = attached.map_err(|refused| ConsumeError::of(refused, &source))?;
-        let consumer = Consumer { source, session, id, tag, credit, mailbox, drained: VecDeque::new() };
+        let drained = VecDeque::new();
+        let consumer = Consumer { source, session, id, tag, credit, stirred, drained, cancelled: false };
         // A shutdown that began in between has cancelled the consumers that it found.
         if engine.is_stopped() {
             return Err(ConsumeError::Queue(TopologyError::Closed));

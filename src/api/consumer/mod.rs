@@ -1,7 +1,6 @@
 //! Consumers: deliveries of one queue, for a thread or for a task.
 
 mod builder;
-mod mailbox;
 mod stream;
 
 pub use builder::{ConsumeError, ConsumerBuilder};
@@ -11,9 +10,9 @@ use super::channel::TryRecvError;
 use super::delivery::Delivery;
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
+use crate::engine::mailbox::{Fetched, Stirred};
 use crate::engine::waiter::{Waiter, soon};
-use crate::queue::effect::{ConsumerId, Handout, Settlement};
-use mailbox::{Fetched, Mailbox};
+use crate::queue::effect::{Claim, ConsumerId, Handout, Settlement};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -54,9 +53,11 @@ pub struct Consumer {
     id: ConsumerId,
     tag: Name,
     credit: Arc<Credit>,
-    mailbox: Arc<Mailbox>,
+    stirred: Stirred,
     /// Fetched from the mailbox and not yet received.
     drained: VecDeque<Handout>,
+    /// Nothing more comes than what is drained.
+    cancelled: bool,
 }
 
 impl Consumer {
@@ -111,10 +112,7 @@ impl Consumer {
         match self.take(Some(Waiter::Task(context.waker().clone()))) {
             Ok(delivery) => Poll::Ready(Some(delivery)),
             Err(TryRecvError::Closed) => Poll::Ready(None),
-            Err(TryRecvError::Empty) => {
-                self.source.engine.carry_out_acks(&self.source.cell);
-                Poll::Pending
-            }
+            Err(TryRecvError::Empty) => Poll::Pending,
         }
     }
 
@@ -156,25 +154,41 @@ impl Consumer {
     ///
     /// An auto-delete queue goes with its last consumer.
     pub fn cancel(&mut self) {
-        self.source.engine.detach(&self.source.cell, self.id);
-        self.mailbox.end();
+        if !self.cancelled {
+            self.cancelled = true;
+            self.source.engine.detach(&self.source.cell, self.id, &mut self.drained);
+        }
     }
 
     /// What is drained already, or what a fetch from the mailbox gives; `waiter` is registered where there is nothing.
     fn take(&mut self, waiter: Option<Waiter>) -> Result<Delivery, TryRecvError> {
         if self.drained.is_empty() {
-            match self.mailbox.fetch(&mut self.drained, waiter) {
-                Fetched::Nothing => return Err(TryRecvError::Empty),
-                Fetched::Ended => return Err(TryRecvError::Closed),
-                Fetched::Some(count) => {
-                    if self.credit.leave_window(count) {
-                        self.source.engine.resume(&self.source.cell, self.session);
-                    }
-                }
-            }
+            self.fetch(waiter)?;
         }
         let handout = self.drained.pop_front().ok_or(TryRecvError::Empty)?;
         Ok(Delivery::new(&self.source, handout))
+    }
+
+    /// Fetches what was put down for this consumer.
+    fn fetch(&mut self, waiter: Option<Waiter>) -> Result<(), TryRecvError> {
+        if self.cancelled {
+            return Err(TryRecvError::Closed);
+        }
+        let Source { engine, cell } = &*self.source;
+        // What was acknowledged may make room for more.
+        if waiter.is_none() && !self.stirred.get() && cell.acks.is_empty() {
+            return Err(TryRecvError::Empty);
+        }
+        match engine.fetch(cell, self.id, &mut self.drained, waiter) {
+            Fetched::Nothing => Err(TryRecvError::Empty),
+            Fetched::Ended => Err(TryRecvError::Closed),
+            Fetched::Some(count) => {
+                if self.credit.leave_window(count) {
+                    engine.resume(cell, self.session);
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Blocks for a delivery.
@@ -189,7 +203,6 @@ impl Consumer {
         if let Some(delivery) = soon(|| self.try_recv().ok()) {
             return Ok(delivery);
         }
-        engine.carry_out_acks(&self.source.cell);
         let received = engine.block(deadline, || match self.take(Some(Waiter::this_thread())) {
             Err(TryRecvError::Empty) => None,
             received => Some(received),
@@ -201,12 +214,15 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.cancel();
-        let mut refs: Vec<_> = self.drained.drain(..).filter_map(|handout| handout.reference).collect();
-        let mut rest = VecDeque::new();
-        let _ = self.mailbox.fetch(&mut rest, None);
-        refs.extend(rest.into_iter().filter_map(|handout| handout.reference));
+        let Source { engine, cell } = &*self.source;
+        let refs: Vec<_> = self.drained.iter().filter_map(|handout| handout.claim.reference()).collect();
         if !refs.is_empty() {
-            self.source.engine.settle(&self.source.cell, &refs, Settlement::Requeue);
+            engine.settle(cell, &refs, Settlement::Requeue);
+        }
+        let lent = self.drained.drain(..).filter(|handout| matches!(handout.claim, Claim::Lent(_)));
+        let lent: Vec<Handout> = lent.collect();
+        if !lent.is_empty() {
+            engine.give_back(cell, lent, Settlement::Requeue);
         }
     }
 }

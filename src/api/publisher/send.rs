@@ -85,7 +85,7 @@ impl Publisher {
                 };
                 let cells = self.routes.cells(at);
                 // One queue says by itself whether it has room.
-                let room = if cells.len() > 1 { sending.look(cells, waiter) } else { Room::Yes };
+                let room = if cells.len() > 1 { sending.look(&self.engine, cells, waiter) } else { Room::Yes };
                 match room {
                     Room::Yes => sending.offer(&self.engine, cells),
                     Room::Wait => return None,
@@ -102,7 +102,7 @@ impl Publisher {
                 return Some(conclude(&self.engine, &sending.outcome, &sending.envelope, self.mandatory));
             }
             let left = std::mem::take(&mut sending.left);
-            let room = sending.look(&left, waiter);
+            let room = sending.look(&self.engine, &left, waiter);
             if sending.outcome.taken > 0 {
                 sending.left = left;
             }
@@ -140,10 +140,10 @@ impl Publisher {
 
 impl Sending {
     /// Looks for room in all of these, and waits at the first that has none.
-    fn look(&mut self, cells: &[Arc<QueueCell>], waiter: &dyn Fn() -> Waiter) -> Room {
+    fn look(&mut self, engine: &Engine, cells: &[Arc<QueueCell>], waiter: &dyn Fn() -> Waiter) -> Room {
         let bytes = self.envelope.body().len() as u64;
         for cell in cells {
-            match self.spot.wait(cell, bytes, waiter()) {
+            match self.spot.wait(engine, cell, bytes, waiter()) {
                 Room::Yes => {}
                 other => return other,
             }
@@ -167,7 +167,7 @@ impl Sending {
 
 impl Spot {
     /// Waits at this queue if it has no room; waits nowhere if it has.
-    fn wait(&mut self, cell: &Arc<QueueCell>, bytes: u64, waiter: Waiter) -> Room {
+    fn wait(&mut self, engine: &Engine, cell: &Arc<QueueCell>, bytes: u64, waiter: Waiter) -> Room {
         let number = match &self.0 {
             Some((known, number)) if Arc::ptr_eq(known, cell) => Some(*number),
             _ => {
@@ -175,11 +175,11 @@ impl Spot {
                 None
             }
         };
-        match cell.wait_for_room(number, bytes, waiter) {
+        match engine.wait_for_room(cell, number, bytes, waiter) {
             Ok((number, replaced)) => {
                 drop(replaced);
                 self.0 = Some((Arc::clone(cell), number));
-                if cell.read(|state| state.could_hold(bytes)) { Room::Wait } else { Room::Never }
+                if cell.look(|state| state.could_hold(bytes)) { Room::Wait } else { Room::Never }
             }
             Err(_) => {
                 self.leave();

@@ -171,16 +171,19 @@ impl Consumers {
         self.departed.retain(|departed| departed.session != session);
     }
 
-    /// Counts a delivery as settled. True where that gave a consumer room that had none.
-    pub(crate) fn settled(&mut self, id: ConsumerId) -> bool {
+    /// Counts a delivery as settled. Gives the session where that gave a consumer of it room that had none.
+    pub(crate) fn settled(&mut self, id: ConsumerId) -> Option<SessionId> {
         if let Some(consumer) = self.get_mut(id) {
             consumer.out = consumer.out.saturating_sub(1);
-            let was_full = consumer.give_room();
-            self.full -= usize::from(was_full);
-            return was_full;
+            if !consumer.give_room() {
+                return None;
+            }
+            let session = consumer.spec.session;
+            self.full -= 1;
+            return Some(session);
         }
-        let Some(at) = self.departed.iter().position(|departed| departed.id == id) else { return false };
-        let Some(departed) = self.departed.get_mut(at) else { return false };
+        let at = self.departed.iter().position(|departed| departed.id == id)?;
+        let departed = self.departed.get_mut(at)?;
         departed.out = departed.out.saturating_sub(1);
         let (session, tag, left) = (departed.session, departed.tag.clone(), departed.out);
         if left == 0 {
@@ -189,7 +192,7 @@ impl Consumers {
         let successor = |consumer: &&mut Consumer| consumer.spec.session == session && consumer.spec.tag == tag;
         let was_full = self.places.iter_mut().flatten().find(successor).is_some_and(Consumer::give_room);
         self.full -= usize::from(was_full);
-        was_full
+        was_full.then_some(session)
     }
 
     /// Whether one has no room of its own.
@@ -241,7 +244,7 @@ impl Consumers {
             self.full += usize::from(*room == 0);
         }
         spec.credit.enter_window();
-        Some(Served { id, session: spec.session, no_ack: spec.no_ack })
+        Some(Served { id, session: spec.session, no_ack: spec.no_ack, keeps: spec.keeps })
     }
 
     fn block(&mut self, id: ConsumerId) {
@@ -273,13 +276,21 @@ impl Consumers {
         ids
     }
 
-    /// What is wrong, if anything is. `out` tells how many deliveries a consumer has out; `waiting` whether messages
-    /// wait.
-    pub(crate) fn check(&self, out: impl Fn(ConsumerId) -> usize, waiting: bool) -> Result<(), String> {
+    /// How many deliveries are out with consumers that keep them themselves and are still here, and how many with
+    /// others that left.
+    pub(crate) fn lent(&self) -> (usize, usize) {
+        let keepers = self.places.iter().flatten().filter(|consumer| consumer.spec.keeps && !consumer.spec.no_ack);
+        let gone = self.departed.iter().map(|departed| departed.out as usize);
+        (keepers.map(|consumer| consumer.out as usize).sum(), gone.sum())
+    }
+
+    /// What is wrong, if anything is. `kept` tells how many deliveries of a consumer the queue keeps; `waiting` whether
+    /// messages wait.
+    pub(crate) fn check(&self, kept: impl Fn(ConsumerId) -> usize, waiting: bool) -> Result<(), String> {
         for consumer in self.places.iter().flatten() {
             let id = consumer.id;
-            if consumer.out as usize != out(id) {
-                return Err(format!("consumer {id:?} counts {} out, has {}", consumer.out, out(id)));
+            if !consumer.spec.keeps && consumer.out as usize != kept(id) {
+                return Err(format!("consumer {id:?} counts {} out, has {}", consumer.out, kept(id)));
             }
             let blocked = self.peers.values().flat_map(|peer| &peer.blocked).filter(|(_, b)| *b == id).count();
             let turns = self.turns.iter().filter(|t| *t == id).count();
@@ -322,4 +333,6 @@ pub(crate) struct Served {
     pub(crate) session: SessionId,
     /// Whether no acknowledgement is due.
     pub(crate) no_ack: bool,
+    /// Whether it keeps what it has out.
+    pub(crate) keeps: bool,
 }

@@ -9,10 +9,10 @@ mod consumers;
 mod ready;
 
 use super::effect::{
-    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
-    over_length,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Done, Effect, Handout, Offered, Outbox, QueueLimits,
+    Settlement, over_length,
 };
-use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
+use super::entry::{Entry, Freed, FreedEnvelopes, Out, Unacked};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -30,6 +30,7 @@ pub(crate) struct ClassicQueue {
     limits: QueueLimits,
     ready: Ready,
     unacked: Unacked,
+    lent: Lent,
     freed: Freed,
     consumers: Consumers,
     totals: Totals,
@@ -41,6 +42,21 @@ pub(crate) struct ClassicQueue {
     timed: bool,
 }
 
+/// What is out with consumers that keep it themselves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lent {
+    count: usize,
+    bytes: u64,
+}
+
+impl Lent {
+    /// One is not out any more.
+    fn end(&mut self, bytes: u64) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
 impl ClassicQueue {
     pub(crate) fn new(now: Moment, settings: Settings, limits: QueueLimits) -> Self {
         let max_priority = settings.max_priority;
@@ -50,6 +66,7 @@ impl ClassicQueue {
             limits,
             ready: Ready::new(max_priority),
             unacked: Unacked::default(),
+            lent: Lent::default(),
             freed: Freed::default(),
             consumers,
             totals: Totals::default(),
@@ -60,7 +77,7 @@ impl ClassicQueue {
         }
     }
 
-    pub(crate) fn offer(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
+    pub(crate) fn offer(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut impl Outbox) -> Offered {
         self.catch_up(now, fx);
         let bytes = envelope.body().len() as u64;
         if self.settings.overflow != Overflow::DropHead
@@ -77,7 +94,7 @@ impl ClassicQueue {
             return Offered::Full;
         }
         self.totals.enqueued += 1;
-        self.timed &= self.ready.len() + self.unacked.len() > 0;
+        self.timed &= self.held() > 0;
         let entry = Entry::new(self.next_seq, envelope, &self.settings, 0, now);
         self.timed |= entry.expires != Moment::MAX;
         self.next_seq += 1;
@@ -101,7 +118,7 @@ impl ClassicQueue {
         now: Moment,
         session: SessionId,
         no_ack: bool,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Option<(Handout, usize)> {
         self.catch_up(now, fx);
         self.used = now;
@@ -109,28 +126,60 @@ impl ClassicQueue {
         self.count_delivery(&entry);
         let handout = if no_ack {
             self.totals.acknowledged += 1;
-            entry.handout(session, None, None, false)
+            entry.handout(session, None, false)
         } else {
-            let mut handout = entry.handout(session, None, None, false);
-            handout.reference = Some(self.unacked.put(entry, session, None));
+            let mut handout = entry.handout(session, None, false);
+            handout.claim = Claim::Kept(self.unacked.put(entry, session, None));
             handout
         };
         self.expire(now, fx);
         Some((handout, self.ready.len()))
     }
 
-    pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
+    pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
+        let unacked = &mut self.unacked;
+        let outs: SmallVec<[Out; 1]> = refs.iter().filter_map(|reference| unacked.take(*reference)).collect();
+        self.end(now, outs, settlement, fx);
+    }
+
+    /// What was lent comes back.
+    pub(crate) fn give_back(
+        &mut self,
+        now: Moment,
+        handouts: Vec<Handout>,
+        settlement: Settlement,
+        fx: &mut impl Outbox,
+    ) {
+        self.catch_up(now, fx);
+        let outs: SmallVec<[Out; 1]> = handouts.into_iter().filter_map(Out::returned).collect();
+        outs.iter().for_each(|out| self.lent.end(out.entry.bytes()));
+        self.end(now, outs, settlement, fx);
+    }
+
+    /// What was lent is acknowledged, one after the other: whoever has room again is served before the next one counts.
+    pub(crate) fn done(&mut self, now: Moment, done: &[Done], fx: &mut impl Outbox) {
+        self.catch_up(now, fx);
+        self.totals.acknowledged += done.len() as u64;
+        for Done { consumer, bytes } in done {
+            self.lent.end(*bytes);
+            if let Some(session) = self.consumers.settled(*consumer) {
+                self.consumers.unblock(session);
+                self.pump(now, fx);
+            }
+        }
+    }
+
+    /// What was out is out no longer.
+    fn end(&mut self, now: Moment, outs: SmallVec<[Out; 1]>, settlement: Settlement, fx: &mut impl Outbox) {
         let mut opened: SmallVec<[SessionId; 1]> = SmallVec::new();
         let mut rejected = Vec::new();
         if settlement == Settlement::Ack {
-            self.freed.reserve(refs.len());
+            self.freed.reserve(outs.len());
         }
-        for reference in refs {
-            let Some(out) = self.unacked.take(*reference) else { continue };
-            if out.consumer.is_some_and(|consumer| self.consumers.settled(consumer)) && !opened.contains(&out.session) {
-                opened.push(out.session);
-            }
+        for out in outs {
+            let session = out.consumer.and_then(|consumer| self.consumers.settled(consumer));
+            opened.extend(session.filter(|session| !opened.contains(session)));
             match settlement {
                 Settlement::Ack => {
                     self.totals.acknowledged += 1;
@@ -151,7 +200,7 @@ impl ClassicQueue {
     }
 
     /// Several rejected at once die by priority, the highest first, and then in the order given.
-    fn reject(&mut self, mut entries: Vec<Entry>, fx: &mut Effects) {
+    fn reject(&mut self, mut entries: Vec<Entry>, fx: &mut impl Outbox) {
         if let Some(max) = self.settings.max_priority {
             entries.sort_by_key(|entry| std::cmp::Reverse(entry.envelope.priority().min(max)));
         }
@@ -164,7 +213,7 @@ impl ClassicQueue {
         &mut self,
         now: Moment,
         spec: ConsumerSpec,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Result<ConsumerId, AttachError> {
         self.catch_up(now, fx);
         if !self.consumers.admits(spec.exclusive) {
@@ -179,7 +228,7 @@ impl ClassicQueue {
         Ok(id)
     }
 
-    pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+    pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut impl Outbox) -> bool {
         self.catch_up(now, fx);
         let was_here = self.consumers.remove(consumer);
         if was_here {
@@ -189,7 +238,7 @@ impl ClassicQueue {
         was_here
     }
 
-    pub(crate) fn detach_all(&mut self, now: Moment, fx: &mut Effects) {
+    pub(crate) fn detach_all(&mut self, now: Moment, fx: &mut impl Outbox) {
         for (consumer, session) in self.consumers.all() {
             self.consumers.remove(consumer);
             self.used = now;
@@ -197,7 +246,7 @@ impl ClassicQueue {
         }
     }
 
-    pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+    pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         for consumer in self.consumers.of_session(session) {
             self.consumers.remove(consumer);
@@ -212,13 +261,13 @@ impl ClassicQueue {
         self.settle_down(now, fx);
     }
 
-    pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+    pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         self.consumers.resume(session);
         self.pump(now, fx);
     }
 
-    pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
+    pub(crate) fn purge(&mut self, now: Moment, fx: &mut impl Outbox) -> usize {
         self.catch_up(now, fx);
         let purged = self.ready.clear(&mut self.freed);
         self.timer = Moment::MAX;
@@ -226,7 +275,7 @@ impl ClassicQueue {
         purged
     }
 
-    pub(crate) fn advance(&mut self, now: Moment, fx: &mut Effects) {
+    pub(crate) fn advance(&mut self, now: Moment, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         if self.unused_until().is_some_and(|end| end <= now) {
             fx.push(Effect::Expired);
@@ -242,7 +291,7 @@ impl ClassicQueue {
         self.used = now;
     }
 
-    pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+    pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         // Levels of priority and the single active consumer are set once, by arguments; a policy cannot change them.
         let (max_priority, single_active) = (self.settings.max_priority, self.settings.single_active);
@@ -251,9 +300,10 @@ impl ClassicQueue {
         self.settle_down(now, fx);
     }
 
-    pub(crate) fn close(&mut self, fx: &mut Effects) -> usize {
+    pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
         self.detach_all(self.used, fx);
         self.unacked.clear(&mut self.freed);
+        self.lent = Lent::default();
         self.ready.clear(&mut self.freed)
     }
 
@@ -269,8 +319,8 @@ impl ClassicQueue {
         Counts {
             ready: self.ready.len(),
             ready_bytes: self.ready.bytes(),
-            unacked: self.unacked.len(),
-            unacked_bytes: self.unacked.bytes(),
+            unacked: self.unacked.len() + self.lent.count,
+            unacked_bytes: self.unacked.bytes() + self.lent.bytes,
             dying: 0,
             consumers: self.consumers.len(),
         }
@@ -296,14 +346,14 @@ impl ClassicQueue {
 
     /// What follows where something came back or other settings are in force: drop what is over, expire what is due, hand
     /// out what can be.
-    fn settle_down(&mut self, now: Moment, fx: &mut Effects) {
+    fn settle_down(&mut self, now: Moment, fx: &mut impl Outbox) {
         self.drop_over_length(fx);
         self.expire(now, fx);
         self.pump(now, fx);
     }
 
     /// Hands out while a message waits and a consumer has room.
-    fn pump(&mut self, now: Moment, fx: &mut Effects) {
+    fn pump(&mut self, now: Moment, fx: &mut impl Outbox) {
         while !self.ready.is_empty() {
             let Some(served) = self.consumers.serve() else { return };
             let Some(entry) = self.ready.pop() else { return };
@@ -312,15 +362,21 @@ impl ClassicQueue {
         }
     }
 
-    fn hand_over(&mut self, entry: Entry, served: Served, fx: &mut Effects) {
+    fn hand_over(&mut self, entry: Entry, served: Served, fx: &mut impl Outbox) {
         self.count_delivery(&entry);
-        let mut handout = entry.handout(served.session, Some(served.id), None, false);
-        if served.no_ack {
+        let Served { id, session, no_ack, keeps } = served;
+        if keeps && !no_ack {
+            self.lent.count += 1;
+            self.lent.bytes += entry.bytes();
+            return fx.deliver(entry.lend(session, id));
+        }
+        let mut handout = entry.handout(session, Some(id), false);
+        if no_ack {
             self.totals.acknowledged += 1;
         } else {
-            handout.reference = Some(self.unacked.put(entry, served.session, Some(served.id)));
+            handout.claim = Claim::Kept(self.unacked.put(entry, session, Some(id)));
         }
-        fx.push(Effect::Deliver(handout));
+        fx.deliver(handout);
     }
 
     fn put_back(&mut self, mut entry: Entry) {
@@ -330,7 +386,7 @@ impl ClassicQueue {
     }
 
     /// Over its length, the head makes room; a queue that refuses publishes lets in what comes back. True where it had to.
-    fn drop_over_length(&mut self, fx: &mut Effects) -> bool {
+    fn drop_over_length(&mut self, fx: &mut impl Outbox) -> bool {
         let mut dropped = false;
         while self.settings.overflow == Overflow::DropHead
             && over_length(&self.settings, self.ready.len(), self.ready.bytes())
@@ -343,14 +399,14 @@ impl ClassicQueue {
     }
 
     /// Does what the timer would have done by now.
-    fn catch_up(&mut self, now: Moment, fx: &mut Effects) {
+    fn catch_up(&mut self, now: Moment, fx: &mut impl Outbox) {
         if self.timer <= now && self.timer != Moment::MAX {
             self.expire(now, fx);
         }
     }
 
     /// Looks at the head, and sets the timer for it.
-    fn expire(&mut self, now: Moment, fx: &mut Effects) {
+    fn expire(&mut self, now: Moment, fx: &mut impl Outbox) {
         while self.ready.head().is_some_and(|head| head.is_expired(now)) {
             let Some(entry) = self.ready.pop() else { break };
             self.die(entry, Reason::Expired, fx);
@@ -358,7 +414,7 @@ impl ClassicQueue {
         self.timer = self.ready.head().map_or(Moment::MAX, |head| head.expires);
     }
 
-    fn die(&mut self, entry: Entry, reason: Reason, fx: &mut Effects) {
+    fn die(&mut self, entry: Entry, reason: Reason, fx: &mut impl Outbox) {
         self.totals.died(reason);
         fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None });
     }
@@ -374,7 +430,7 @@ impl ClassicQueue {
 
     /// Whether something that can expire may be here.
     pub(crate) fn is_timed(&self) -> bool {
-        self.timed && self.ready.len() + self.unacked.len() > 0
+        self.timed && self.held() > 0
     }
 
     /// Whether a message waits.
@@ -382,9 +438,20 @@ impl ClassicQueue {
         !self.ready.is_empty()
     }
 
-    /// Whether a consumer has no room of its own.
-    pub(crate) fn has_full_consumer(&self) -> bool {
-        self.consumers.has_full()
+    /// Whether acknowledgements that came before matter to a message of `bytes` that comes in. Where nobody is full they
+    /// open nothing. Where messages wait, all are full, and it waits behind them: so they matter only if it could go
+    /// before those, or if it might have no room.
+    pub(crate) fn needs_acks(&self, bytes: u64) -> bool {
+        if self.ready.is_empty() {
+            return self.consumers.has_full();
+        }
+        let over = over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes);
+        self.ready.has_priorities() || over || self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
+    }
+
+    /// How many messages are here or out.
+    fn held(&self) -> usize {
+        self.ready.len() + self.unacked.len() + self.lent.count
     }
 
     /// Whose consumers there are, each by its session.
@@ -400,9 +467,13 @@ impl ClassicQueue {
 
     pub(crate) fn check(&self) -> Result<(), String> {
         self.ready.check()?;
-        let out = |id| self.unacked.iter().filter(|(_, out)| out.consumer == Some(id)).count();
-        self.consumers.check(out, !self.ready.is_empty())?;
-        let held = (self.ready.len() + self.unacked.len()) as u64;
+        let kept = |id| self.unacked.iter().filter(|(_, out)| out.consumer == Some(id)).count();
+        self.consumers.check(kept, !self.ready.is_empty())?;
+        let (here, left) = self.consumers.lent();
+        if self.lent.count < here || self.lent.count > here + left {
+            return Err(format!("{} are lent, of which {here} to consumers here, {left} to others", self.lent.count));
+        }
+        let held = self.held() as u64;
         if self.totals.enqueued != held + self.totals.gone() {
             return Err(format!("{} came in, {held} are here, {} are gone", self.totals.enqueued, self.totals.gone()));
         }

@@ -32,6 +32,11 @@ impl Ready {
         self.count == 0
     }
 
+    /// Whether one that comes later may go before one that is here.
+    pub(crate) fn has_priorities(&self) -> bool {
+        self.levels.len() > 1
+    }
+
     /// Bytes of their bodies.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

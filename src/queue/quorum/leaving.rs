@@ -3,26 +3,26 @@
 use super::QuorumQueue;
 use crate::base::Moment;
 use crate::message::Reason;
-use crate::queue::effect::{Effect, Effects, over_length};
+use crate::queue::effect::{Effect, Effects, Outbox, over_length};
 use crate::queue::entry::Entry;
 use crate::queue::spec::{Overflow, Strategy};
 use std::sync::Arc;
 
 impl QuorumQueue {
     /// Looks at the length: drops at the head, or closes and opens publishers.
-    pub(super) fn keep_length(&mut self, now: Moment, fx: &mut Effects) {
+    pub(super) fn keep_length(&mut self, now: Moment, fx: &mut impl Outbox) {
         if self.settings.overflow == Overflow::RejectPublish {
             let (over, ready, bytes) = (self.is_over(), self.ready.len() + self.dying.len(), self.held_bytes());
             self.publishers.look(&self.settings, ready, bytes, over);
             return;
         }
-        let before = fx.len();
+        let mut dropped = Effects::new();
         while self.is_over() {
             let Some(entry) = self.ready.pop() else { break };
-            self.die(now, entry, Reason::MaxLength, fx);
+            self.die(now, entry, Reason::MaxLength, &mut dropped);
         }
         // RabbitMQ 4.0 dead-letters what one command drops with the last first.
-        fx.get_mut(before..).unwrap_or_default().reverse();
+        dropped.into_iter().rev().for_each(|effect| fx.push(effect));
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -35,20 +35,20 @@ impl QuorumQueue {
 
     /// What the expiry timer would have done until now, as a command of its own. Every verb begins with it, so what is
     /// overdue is never seen.
-    pub(super) fn catch_up(&mut self, now: Moment, fx: &mut Effects) {
+    pub(super) fn catch_up(&mut self, now: Moment, fx: &mut impl Outbox) {
         if self.ready.head().is_some_and(|head| head.is_expired(now)) {
             self.checkout(now, fx);
         }
     }
 
-    pub(super) fn expire(&mut self, now: Moment, fx: &mut Effects) {
+    pub(super) fn expire(&mut self, now: Moment, fx: &mut impl Outbox) {
         while self.ready.head().is_some_and(|head| head.is_expired(now)) {
             let Some(entry) = self.ready.pop() else { return };
             self.die(now, entry, Reason::Expired, fx);
         }
     }
 
-    pub(super) fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut Effects) {
+    pub(super) fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut impl Outbox) {
         self.totals.died(reason);
         let envelope = match entry.failures == entry.envelope.failures() {
             true => entry.envelope,

@@ -13,7 +13,7 @@ mod publishers;
 mod ready;
 
 use super::effect::{
-    AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Handout, Offered, Outbox, QueueLimits, Settlement,
 };
 use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
 use super::spec::{Overflow, Settings};
@@ -73,7 +73,7 @@ impl QuorumQueue {
         now: Moment,
         publisher: Option<SessionId>,
         envelope: Arc<Envelope>,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Offered {
         self.catch_up(now, fx);
         let over = self.is_over();
@@ -86,12 +86,12 @@ impl QuorumQueue {
 
     /// A dead letter comes in that its queue does not keep. RabbitMQ refuses publishers at their channels, and this one
     /// has none.
-    pub(crate) fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
+    pub(crate) fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut impl Outbox) -> Offered {
         self.catch_up(now, fx);
         self.enqueue(now, envelope, fx)
     }
 
-    fn enqueue(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut Effects) -> Offered {
+    fn enqueue(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut impl Outbox) -> Offered {
         if self.limits.is_full(self.ready.len(), self.ready.bytes(), envelope.body().len() as u64) {
             self.totals.full += 1;
             return Offered::Full;
@@ -112,18 +112,18 @@ impl QuorumQueue {
         now: Moment,
         session: SessionId,
         no_ack: bool,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Option<(Handout, usize)> {
         self.catch_up(now, fx);
         self.used = now;
         let entry = self.ready.pop()?;
         self.count_delivery(&entry);
-        let mut handout = entry.handout(session, None, None, true);
+        let mut handout = entry.handout(session, None, true);
         if no_ack {
             self.totals.acknowledged += 1;
         } else {
             self.got += 1;
-            handout.reference = Some(self.unacked.put(entry, session, None));
+            handout.claim = Claim::Kept(self.unacked.put(entry, session, None));
         }
         let left = self.ready.len();
         self.checkout(now, fx);
@@ -131,7 +131,7 @@ impl QuorumQueue {
         Some((handout, if no_ack { self.ready.len() } else { left }))
     }
 
-    pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut Effects) {
+    pub(crate) fn settle(&mut self, now: Moment, refs: &[DeliveryRef], settlement: Settlement, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         if settlement == Settlement::Requeue && self.settings.delivery_limit.is_none() {
             return self.requeue_last(now, refs, fx);
@@ -163,7 +163,7 @@ impl QuorumQueue {
 
     /// Without a delivery limit RabbitMQ puts each returned message to the end, as a command of its own: the next one
     /// comes back only after everybody was served and the length was looked at.
-    fn requeue_last(&mut self, now: Moment, refs: &[DeliveryRef], fx: &mut Effects) {
+    fn requeue_last(&mut self, now: Moment, refs: &[DeliveryRef], fx: &mut impl Outbox) {
         for reference in refs {
             // What was handed out in between has another reference and is not meant.
             let Some(mut out) = self.unacked.take(*reference) else { continue };
@@ -195,7 +195,7 @@ impl QuorumQueue {
         &mut self,
         now: Moment,
         spec: ConsumerSpec,
-        fx: &mut Effects,
+        fx: &mut impl Outbox,
     ) -> Result<ConsumerId, AttachError> {
         self.catch_up(now, fx);
         if self.consumers.len() >= self.limits.consumers {
@@ -206,7 +206,7 @@ impl QuorumQueue {
         Ok(id)
     }
 
-    pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut Effects) -> bool {
+    pub(crate) fn detach(&mut self, now: Moment, consumer: ConsumerId, fx: &mut impl Outbox) -> bool {
         self.catch_up(now, fx);
         let was_here = self.consumers.cancel(consumer);
         if was_here {
@@ -216,7 +216,7 @@ impl QuorumQueue {
         was_here
     }
 
-    pub(crate) fn detach_all(&mut self, now: Moment, fx: &mut Effects) {
+    pub(crate) fn detach_all(&mut self, now: Moment, fx: &mut impl Outbox) {
         for (consumer, session) in self.consumers.all() {
             self.consumers.cancel(consumer);
             self.used = now;
@@ -224,7 +224,7 @@ impl QuorumQueue {
         }
     }
 
-    pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+    pub(crate) fn close_session(&mut self, now: Moment, session: SessionId, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         let mut outs = self.unacked.of_session(session);
         // Consumers in the order in which they came, then what was fetched; each in the order of delivery.
@@ -246,13 +246,13 @@ impl QuorumQueue {
         self.checkout(now, fx);
     }
 
-    pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut Effects) {
+    pub(crate) fn resume(&mut self, now: Moment, session: SessionId, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         self.consumers.resume(session);
         self.checkout(now, fx);
     }
 
-    pub(crate) fn purge(&mut self, now: Moment, fx: &mut Effects) -> usize {
+    pub(crate) fn purge(&mut self, now: Moment, fx: &mut impl Outbox) -> usize {
         self.catch_up(now, fx);
         let purged = self.ready.clear(&mut self.freed);
         self.totals.purged += purged as u64;
@@ -260,7 +260,7 @@ impl QuorumQueue {
         purged
     }
 
-    pub(crate) fn advance(&mut self, now: Moment, fx: &mut Effects) {
+    pub(crate) fn advance(&mut self, now: Moment, fx: &mut impl Outbox) {
         self.checkout(now, fx);
         let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
         for (burial, envelope, reason) in self.dying.due(now, retry) {
@@ -277,13 +277,13 @@ impl QuorumQueue {
     }
 
     /// Somebody has taken this dead letter.
-    pub(crate) fn bury(&mut self, now: Moment, burial: u64, fx: &mut Effects) {
+    pub(crate) fn bury(&mut self, now: Moment, burial: u64, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         self.dying.bury(burial, &mut self.freed);
         self.checkout(now, fx);
     }
 
-    pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut Effects) {
+    pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         self.settings = Settings { single_active: self.settings.single_active, ..settings };
         if !self.keeps_letters() {
@@ -293,7 +293,7 @@ impl QuorumQueue {
         self.checkout(now, fx);
     }
 
-    pub(crate) fn close(&mut self, fx: &mut Effects) -> usize {
+    pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
         for (consumer, session) in self.consumers.all() {
             fx.push(Effect::Detached { consumer, session });
         }
@@ -342,7 +342,7 @@ impl QuorumQueue {
     ///
     /// A consumer that acknowledges nothing has its prefetch as credit, too: RabbitMQ settles for it, by commands that
     /// come after this one.
-    fn checkout(&mut self, now: Moment, fx: &mut Effects) {
+    fn checkout(&mut self, now: Moment, fx: &mut impl Outbox) {
         loop {
             let settled = self.serve(now, fx);
             if settled.is_empty() {
@@ -356,7 +356,7 @@ impl QuorumQueue {
 
     /// One command's serving. The channel sees what it hands out consumer by consumer. Returns to whom something went
     /// that needs no acknowledgement.
-    fn serve(&mut self, now: Moment, fx: &mut Effects) -> SmallVec<[ConsumerId; 1]> {
+    fn serve(&mut self, now: Moment, fx: &mut impl Outbox) -> SmallVec<[ConsumerId; 1]> {
         let mut settled = SmallVec::new();
         // Mostly one message goes out, or none.
         let mut handouts: SmallVec<[(u64, Handout); 1]> = SmallVec::new();
@@ -373,24 +373,24 @@ impl QuorumQueue {
             }
         }
         handouts.sort_by_key(|(serial, _)| *serial);
-        fx.extend(handouts.into_iter().map(|(_, handout)| Effect::Deliver(handout)));
+        handouts.into_iter().for_each(|(_, handout)| fx.deliver(handout));
         self.keep_length(now, fx);
         settled
     }
 
     fn hand_over(&mut self, entry: Entry, served: Served) -> Handout {
         self.count_delivery(&entry);
-        let mut handout = entry.handout(served.session, Some(served.id), None, true);
+        let mut handout = entry.handout(served.session, Some(served.id), true);
         if served.no_ack {
             self.totals.acknowledged += 1;
         } else {
-            handout.reference = Some(self.unacked.put(entry, served.session, Some(served.id)));
+            handout.claim = Claim::Kept(self.unacked.put(entry, served.session, Some(served.id)));
         }
         handout
     }
 
     /// Counts a return; over the limit it is the last.
-    fn return_entry(&mut self, now: Moment, mut entry: Entry, fx: &mut Effects) {
+    fn return_entry(&mut self, now: Moment, mut entry: Entry, fx: &mut impl Outbox) {
         entry.returns = entry.returns.saturating_add(1);
         if self.settings.delivery_limit.is_some_and(|limit| u64::from(entry.returns) > limit) {
             return self.die(now, entry, Reason::DeliveryLimit, fx);
@@ -406,6 +406,11 @@ impl QuorumQueue {
 
     pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {
         self.freed.take()
+    }
+
+    /// Whether a message waits.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Whether something that can expire may be here, or whoever settles next may leave, which is a use of the queue.
