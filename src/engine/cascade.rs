@@ -48,7 +48,13 @@ impl Engine {
 
     /// Does what acts on one queue or several left to do: a message has come to all its queues before anything that
     /// died of it moves on.
-    pub(crate) fn finish(&self, mut work: Work) {
+    pub(crate) fn finish(&self, work: Work) {
+        if !work.is_empty() || self.has_backlog() || self.is_stopped() {
+            self.finish_some(work);
+        }
+    }
+
+    fn finish_some(&self, mut work: Work) {
         let busy = work.rest_if_any().is_some_and(|rest| !rest.letters.is_empty() || !rest.expired.is_empty());
         if busy || self.has_backlog() {
             self.work_off(&mut work);
@@ -63,14 +69,13 @@ impl Engine {
         if let Some(mut rest) = rest {
             self.letters.no_dead_letter.fetch_add(rest.rubbish.len() as u64, Ordering::Relaxed);
             wake_all(rest.take_wakes());
-            let (rubbish, sinks) = rest.into_rubbish();
-            free((rubbish, sinks));
+            free(rest.into_freed());
         }
         if self.is_stopped() {
             self.stir();
         }
-        if !freed.is_empty() {
-            free(freed);
+        if let Some(envelope) = freed {
+            free(envelope);
         }
     }
 

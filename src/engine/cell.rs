@@ -26,7 +26,6 @@ use crate::queue::effect::{
     AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits,
 };
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
-use smallvec::smallvec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +45,8 @@ pub(crate) struct QueueCell {
     closed: AtomicBool,
     /// Acknowledgements that wait to be carried out.
     pub(crate) acks: Acks,
+    /// Whether messages waited at the end of the last act.
+    backlog: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -91,12 +92,17 @@ impl QueueCell {
         let (sinks, room) = (Sinks::default(), WaitList::default());
         let inner = Inner { state, sinks, room, acking: Vec::new(), mirrored: Moment::MAX };
         let (acks, inner) = (Acks::new(), Mutex::new(Rank::Queue, inner));
-        Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, inner }
+        Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, backlog: AtomicBool::new(false), inner }
     }
 
     /// Whether it was deleted.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether acknowledgements that were noted may make messages come to somebody who has none.
+    pub(crate) fn owes(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) && !self.acks.is_empty()
     }
 
     /// Reads something that acknowledgements do not change.
@@ -326,7 +332,13 @@ impl Inner {
             self.take_acks(cell, engine);
             self.carry_out(cell, work);
         }
-        work.free(self.state.take_freed());
+        let backlog = self.state.has_ready();
+        if cell.backlog.load(Ordering::Relaxed) != backlog {
+            cell.backlog.store(backlog, Ordering::Relaxed);
+        }
+        if self.state.has_freed() {
+            work.free(self.state.take_freed());
+        }
         self.mirror(cell, &engine.deadlines, work);
         if !self.room.is_empty() && self.state.has_room(0) {
             work.wake_all(self.room.take_all());
@@ -357,7 +369,7 @@ impl Inner {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Deliver(handout) => match handout.consumer.and_then(|consumer| sinks.of(consumer)) {
-                    None => work.free(smallvec![handout.envelope]),
+                    None => work.free_one(handout.envelope),
                     Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
                         if let Some(waiter) = sink.deliver(cell, tag, handout) {
                             work.wake(waiter);

@@ -15,8 +15,8 @@ pub(crate) struct Work {
     wake: Option<Waiter>,
     /// The timer must look at the deadlines again.
     pub(crate) kick: bool,
-    /// Messages that nobody has any more.
-    freed: FreedEnvelopes,
+    /// A message that nobody has any more.
+    freed: Option<Arc<Envelope>>,
     rest: Option<Box<Rest>>,
 }
 
@@ -25,6 +25,8 @@ pub(crate) struct Work {
 pub(crate) struct Rest {
     /// Whoever else is to be woken.
     wakes: Wakes,
+    /// What else nobody has any more.
+    freed: Vec<Arc<Envelope>>,
     /// The dead, in the order of death.
     pub(crate) letters: VecDeque<Letter>,
     /// Queues whose time without use has ended.
@@ -36,6 +38,11 @@ pub(crate) struct Rest {
 }
 
 impl Work {
+    /// Whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wake.is_none() && !self.kick && self.freed.is_none() && self.rest.is_none()
+    }
+
     /// Somebody is to be woken.
     pub(crate) fn wake(&mut self, waiter: Waiter) {
         match &mut self.wake {
@@ -50,11 +57,15 @@ impl Work {
     }
 
     /// These are to be freed.
-    pub(crate) fn free(&mut self, mut envelopes: FreedEnvelopes) {
-        if self.freed.is_empty() {
-            self.freed = envelopes;
-        } else if !envelopes.is_empty() {
-            self.freed.append(&mut envelopes);
+    pub(crate) fn free(&mut self, envelopes: FreedEnvelopes) {
+        envelopes.into_iter().for_each(|envelope| self.free_one(envelope));
+    }
+
+    /// This is to be freed.
+    pub(crate) fn free_one(&mut self, envelope: Arc<Envelope>) {
+        match &mut self.freed {
+            None => self.freed = Some(envelope),
+            Some(_) => self.rest().freed.push(envelope),
         }
     }
 
@@ -69,7 +80,7 @@ impl Work {
     }
 
     /// Whoever is to be woken, what is to be freed, and the rest.
-    pub(crate) fn into_ends(self) -> (Option<Waiter>, FreedEnvelopes, Option<Box<Rest>>) {
+    pub(crate) fn into_ends(self) -> (Option<Waiter>, Option<Arc<Envelope>>, Option<Box<Rest>>) {
         (self.wake, self.freed, self.rest)
     }
 }
@@ -81,7 +92,7 @@ impl Rest {
     }
 
     /// What else is to be freed.
-    pub(crate) fn into_rubbish(self) -> (Vec<Arc<Envelope>>, Vec<SinkOf>) {
-        (self.rubbish, self.sinks)
+    pub(crate) fn into_freed(self) -> (Vec<Arc<Envelope>>, Vec<Arc<Envelope>>, Vec<SinkOf>) {
+        (self.freed, self.rubbish, self.sinks)
     }
 }

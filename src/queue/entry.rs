@@ -100,6 +100,11 @@ impl Freed {
         }
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.envelopes.is_empty()
+    }
+
     /// All of them, to be dropped without a lock.
     pub(crate) fn take(&mut self) -> FreedEnvelopes {
         std::mem::take(&mut self.envelopes)

@@ -178,6 +178,11 @@ impl QueueState {
         each!(self, queue => queue.close(fx))
     }
 
+    /// Whether there are messages that the queue is done with.
+    pub(crate) fn has_freed(&self) -> bool {
+        each!(ref self, queue => queue.has_freed())
+    }
+
     /// The messages that the queue is done with, to be dropped by whoever holds no lock: the owner of a body may run
     /// foreign code. Those that somebody else still has are not among them.
     pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {

@@ -29,7 +29,9 @@ impl Turns {
 
     /// Serves whoever is next and puts it at the end of its priority, in one step.
     pub(crate) fn rotate(&mut self) {
-        if let Some((_, class)) = self.classes.iter_mut().find(|(_, class)| !class.is_empty()) {
+        let Some((_, class)) = self.classes.iter_mut().find(|(_, class)| !class.is_empty()) else { return };
+        // A lone consumer stays where it is.
+        if class.len() > 1 {
             class.rotate_left(1);
         }
     }

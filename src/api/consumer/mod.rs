@@ -176,7 +176,7 @@ impl Consumer {
         }
         let Source { engine, cell } = &*self.source;
         // What was acknowledged may make room for more.
-        if waiter.is_none() && !self.stirred.get() && cell.acks.is_empty() {
+        if waiter.is_none() && !self.stirred.get() && !cell.owes() {
             return Err(TryRecvError::Empty);
         }
         match engine.fetch(cell, self.id, &mut self.drained, waiter) {

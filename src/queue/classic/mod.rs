@@ -424,6 +424,10 @@ impl ClassicQueue {
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
+    pub(crate) fn has_freed(&self) -> bool {
+        !self.freed.is_empty()
+    }
+
     pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {
         self.freed.take()
     }

@@ -404,6 +404,10 @@ impl QuorumQueue {
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
+    pub(crate) fn has_freed(&self) -> bool {
+        !self.freed.is_empty()
+    }
+
     pub(crate) fn take_freed(&mut self) -> FreedEnvelopes {
         self.freed.take()
     }
