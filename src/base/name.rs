@@ -1,11 +1,17 @@
-//! Names: shared, immutable, at most 255 bytes, checked once.
+//! Names: immutable, at most 255 bytes, checked once.
+//!
+//! A name of up to 23 bytes lies in the value itself, so that a clone is a copy; a longer one is shared by reference
+//! count. Most names are short, and each message carries clones of two: a counter that publishers and consumers on
+//! different CPUs all change would cost more than the copies.
 
+use smol_str::SmolStr;
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 /// The name of an exchange, a queue or a consumer, or a routing key: UTF-8 of at most 255 bytes, cheap to clone.
+/// The default is the empty name.
 ///
 /// The bound is that of AMQP's short string (AMQP 0-9-1 section 4.2.5.3).
 ///
@@ -17,8 +23,8 @@ use std::sync::Arc;
 /// assert!(Name::new("x".repeat(256)).is_err());
 /// # Ok::<(), leveret::NameTooLong>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Name(Arc<str>);
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(SmolStr);
 
 /// A name or key of more than 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +40,7 @@ impl Name {
     /// The most bytes a name may have.
     pub const MAX_BYTES: usize = 255;
 
-    /// Checks and shares `text`.
+    /// Checks and copies `text`.
     ///
     /// # Errors
     ///
@@ -42,7 +48,7 @@ impl Name {
     pub fn new(text: impl AsRef<str>) -> Result<Self, NameTooLong> {
         let text = text.as_ref();
         Self::check(text)?;
-        Ok(Self(Arc::from(text)))
+        Ok(Self(SmolStr::new(text)))
     }
 
     /// Whether a text is short enough for a name.
@@ -53,29 +59,24 @@ impl Name {
         Ok(())
     }
 
-    /// Shares text known to be short enough: the crate's own constants and what was checked before.
+    /// Copies text known to be short enough: the crate's own constants and what was checked before.
     pub(crate) fn known(text: &str) -> Self {
         debug_assert!(text.len() <= Self::MAX_BYTES);
-        Self(Arc::from(text))
+        Self(SmolStr::new(text))
     }
 
     /// The text.
+    #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl Default for Name {
-    /// The empty name.
-    fn default() -> Self {
-        Self::known("")
-    }
-}
-
 impl Deref for Name {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         &self.0
     }
@@ -95,25 +96,25 @@ impl AsRef<str> for Name {
 
 impl PartialEq<str> for Name {
     fn eq(&self, other: &str) -> bool {
-        &*self.0 == other
+        self.0 == *other
     }
 }
 
 impl PartialEq<&str> for Name {
     fn eq(&self, other: &&str) -> bool {
-        &*self.0 == *other
+        self.0 == **other
     }
 }
 
 impl From<Name> for Arc<str> {
     fn from(name: Name) -> Self {
-        name.0
+        name.0.into()
     }
 }
 
 impl fmt::Debug for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
