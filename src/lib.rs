@@ -279,6 +279,7 @@ pub mod internals {
         Answer, Committed, Confirms, Groups, Ledger, ModeError, Run, SessionState, Transaction, UnknownTag,
     };
 
+    pub use crate::message::SharedEnvelope;
     use crate::message::{Envelope, InvalidMessage, Message, Reason};
     use crate::{Limits, Name};
 
@@ -294,7 +295,7 @@ pub mod internals {
         limits: &Limits,
     ) -> Result<Envelope, InvalidMessage> {
         let frozen = Envelope::freeze(exchange, routing_key, message, limits).map_err(|refused| refused.0)?;
-        Ok(std::sync::Arc::unwrap_or_clone(frozen))
+        Ok(SharedEnvelope::unwrap_or_clone(frozen))
     }
 
     /// The envelope that goes on through a dead-letter exchange after one died in `queue`, `seconds` since 1970.

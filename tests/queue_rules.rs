@@ -5,7 +5,7 @@
 use leveret::internals::effect::{
     ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
 };
-use leveret::internals::{Credit, DeadLetter, QueueState, SessionId, Settings, envelope};
+use leveret::internals::{Credit, DeadLetter, QueueState, SessionId, Settings, SharedEnvelope, envelope};
 use leveret::{Limits, Message, Moment, Name, Overflow, QueueKind, Reason, Strategy};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,12 @@ impl Queue {
 
     fn offer(&mut self, message: Message) -> Offered {
         let frozen = envelope(Name::default(), Name::default(), message, &Limits::default());
-        self.state.offer(self.now, Some(CLIENT), Arc::new(frozen.expect("a good message")), &mut self.effects)
+        self.state.offer(
+            self.now,
+            Some(CLIENT),
+            SharedEnvelope::new(frozen.expect("a good message")),
+            &mut self.effects,
+        )
     }
 
     fn publish(&mut self, bodies: &[&str]) {
@@ -251,8 +256,8 @@ fn a_full_quorum_queue_takes_dead_letters() {
     let mut queue = Queue::quorum(settings);
     queue.publish(&["1"]);
     let letter = envelope(Name::default(), Name::default(), message("2"), &Limits::default()).expect("a good message");
-    let letter = Arc::new(letter);
-    let kept = queue.state.offer_letter(queue.now, Arc::clone(&letter), true, &mut queue.effects);
+    let letter = SharedEnvelope::new(letter);
+    let kept = queue.state.offer_letter(queue.now, SharedEnvelope::clone(&letter), true, &mut queue.effects);
     assert_eq!(kept, Offered::Refused, "its queue tries again");
     assert_eq!(queue.state.offer_letter(queue.now, letter, false, &mut queue.effects), Offered::Taken);
     assert_eq!(queue.state.counts().ready, 2);

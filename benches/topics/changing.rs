@@ -10,11 +10,10 @@ use crate::support::rounds::{Candidate, Plan, interleave, of};
 use crate::support::row::Row;
 use crate::support::tails::Tails;
 use hashbrown::HashMap;
-use leveret::internals::envelope;
+use leveret::internals::{SharedEnvelope, envelope};
 use leveret::{Binding, Broker, Exchange, Limits, Name, Publisher, Queue, Topology};
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -117,7 +116,7 @@ fn warm(size: usize, plan: Plan, broker: &Broker) -> Row {
     let freeze = walk_keys(&keys, move |_| {
         at = (at + 1) % names.len();
         let message = made.next(Body::Static.make());
-        drop(black_box(Arc::new(envelope(exchange.clone(), names[at].clone(), message, &limits).unwrap())));
+        drop(black_box(SharedEnvelope::new(envelope(exchange.clone(), names[at].clone(), message, &limits).unwrap())));
     });
     let (mut publisher, mut made) = (broker.publisher(EXCHANGE).unwrap(), Messages::new());
     let publish = walk_keys(&keys, move |key| {

@@ -104,7 +104,8 @@ impl Broker {
     pub fn check_invariants(&self) -> Result<(), String> {
         let cells: Vec<_> = self.engine().topology.read().queues.iter().flatten().cloned().collect();
         cells.iter().try_for_each(|cell| {
-            cell.read(self.engine(), |state| state.check()).map_err(|what| format!("queue '{}': {what}", cell.spec.name))
+            cell.read(self.engine(), |state| state.check())
+                .map_err(|what| format!("queue '{}': {what}", cell.spec.name))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::source::Source;
 use crate::base::Name;
-use crate::message::{Death, Envelope, Properties, Value};
+use crate::message::{Death, Envelope, Properties, SharedEnvelope, Value};
 use crate::queue::effect::{Claim, Handout, Settlement};
 use bytes::Bytes;
 use std::fmt;
@@ -60,7 +60,7 @@ impl Delivery {
     /// A delivery of what the queue handed out.
     pub(super) fn new(source: &Arc<Source>, mut handout: Handout) -> Self {
         if handout.counted && handout.returns > 0 {
-            handout.envelope = Arc::new(handout.envelope.with_delivery_count(handout.returns));
+            handout.envelope = SharedEnvelope::new(handout.envelope.with_delivery_count(handout.returns));
         }
         Self { source: Arc::clone(source), handout }
     }

@@ -103,7 +103,9 @@ impl QueueHandle {
     #[must_use]
     pub fn peek(&self, count: usize) -> Vec<Peeked> {
         let seen = self.source.cell.read(&self.source.engine, |state| state.peek(count));
-        seen.into_iter().map(|(message, redelivered)| Peeked { message, redelivered }).collect()
+        seen.into_iter()
+            .map(|(message, redelivered)| Peeked { message: Arc::new(Envelope::clone(&message)), redelivered })
+            .collect()
     }
 
     /// Throws away what is ready, and says how many messages that were. What is out stays out; nothing is dead-lettered.

@@ -40,11 +40,7 @@ pub(crate) struct Acks {
 impl Acks {
     /// None noted.
     pub(crate) fn new() -> Self {
-        Self {
-            noted: Mutex::new(Rank::Leaf, Vec::new()),
-            count: AtomicUsize::new(0),
-            prompt: AtomicBool::new(false),
-        }
+        Self { noted: Mutex::new(Rank::Leaf, Vec::new()), count: AtomicUsize::new(0), prompt: AtomicBool::new(false) }
     }
 
     /// Says, under the queue's lock, whether acknowledgements are to be carried out at once from now on. True where some

@@ -10,7 +10,7 @@ use super::cell::{Letter, QueueCell};
 use super::sink::Sinks;
 use super::waiter::{free, wake_all, wake_one};
 use super::work::Work;
-use crate::message::{Envelope, Reason};
+use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::queue::QueueState;
 use crate::queue::effect::Offered;
 use std::sync::Arc;
@@ -127,7 +127,7 @@ impl Engine {
         let Letter { source, envelope, reason, burial, dead_letter } = letter;
         let Some(dead_letter) = dead_letter else { return };
         let now = self.clock.now();
-        let next = Arc::new(envelope.died(
+        let next = SharedEnvelope::new(envelope.died(
             &source.spec.name,
             reason,
             self.clock.unix_seconds(now),
@@ -158,10 +158,10 @@ impl Engine {
         }
     }
 
-    fn offer_letter(&self, target: &Arc<QueueCell>, letter: &Arc<Envelope>, is_kept: bool, work: &mut Work) -> bool {
+    fn offer_letter(&self, target: &Arc<QueueCell>, letter: &SharedEnvelope, is_kept: bool, work: &mut Work) -> bool {
         let offer = target.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(letter));
-            state.offer_letter(now, Arc::clone(letter), is_kept, effects)
+            state.offer_letter(now, SharedEnvelope::clone(letter), is_kept, effects)
         });
         offer == Some(Offered::Taken)
     }

@@ -21,10 +21,8 @@ use super::waiter::{WaitList, Waiter};
 use super::work::Work;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
-use crate::message::{Envelope, Reason};
-use crate::queue::effect::{
-    AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits,
-};
+use crate::message::{Reason, SharedEnvelope};
+use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,7 +66,7 @@ pub(crate) struct Letter {
     /// Where it died.
     pub(crate) source: Arc<QueueCell>,
     /// What died.
-    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) envelope: SharedEnvelope,
     /// Why.
     pub(crate) reason: Reason,
     /// By which number the source buries it, where it keeps it.
@@ -154,7 +152,7 @@ impl QueueCell {
         engine: &Engine,
         work: &mut Work,
         publisher: Option<SessionId>,
-        envelope: &Arc<Envelope>,
+        envelope: &SharedEnvelope,
         into_room: bool,
     ) -> Option<Offered> {
         let mut inner = self.inner.lock();
@@ -171,7 +169,7 @@ impl QueueCell {
             return None;
         }
         let now = engine.now_for(&inner.state, Some(envelope));
-        let offered = inner.state.offer(now, publisher, Arc::clone(envelope), &mut inner.sinks);
+        let offered = inner.state.offer(now, publisher, SharedEnvelope::clone(envelope), &mut inner.sinks);
         inner.conclude(self, engine, work);
         Some(offered)
     }

@@ -6,7 +6,7 @@ use super::Engine;
 use super::cell::QueueCell;
 use super::work::Work;
 use crate::base::{ExchangeId, SessionId};
-use crate::message::Envelope;
+use crate::message::{Envelope, SharedEnvelope};
 use crate::queue::effect::Offered;
 use crate::route::{ExchangeKind, Graph, Scratch, Targets};
 use smallvec::SmallVec;
@@ -94,7 +94,7 @@ impl Engine {
     pub(crate) fn deliver(
         &self,
         publisher: Option<SessionId>,
-        envelope: &Arc<Envelope>,
+        envelope: &SharedEnvelope,
         cells: &[Arc<QueueCell>],
     ) -> Outcome {
         let mut outcome = Outcome::default();

@@ -8,10 +8,10 @@ use super::Engine;
 use super::waiter::{Waiter, Wakes, wake_all};
 use crate::base::Name;
 use crate::base::sync::{Mutex, Rank};
-use crate::message::Envelope;
+use crate::message::{Envelope, SharedEnvelope};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 /// What a session puts into `reply_to` and into `basic.consume`, to have the broker put an address in its place.
 pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -22,7 +22,7 @@ const ADDRESS: &str = "amq.rabbitmq.reply-to.";
 /// Whoever waits for direct replies.
 pub(crate) trait ReplySink: Send + Sync + fmt::Debug {
     /// A reply arrived for the consumer `tag`. Returns whoever waits for it, to be woken without a lock.
-    fn reply(&self, tag: &Name, envelope: Arc<Envelope>) -> Option<Waiter>;
+    fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Waiter>;
 }
 
 /// The addresses at which somebody waits.
@@ -75,14 +75,14 @@ impl Replies {
 
 impl Engine {
     /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same.
-    pub(crate) fn reply(&self, envelope: &Arc<Envelope>) {
+    pub(crate) fn reply(&self, envelope: &SharedEnvelope) {
         if !envelope.exchange().is_empty() || !envelope.keys().any(|key| key.starts_with(ADDRESS)) {
             return;
         }
         let mut wakes = Wakes::new();
         for waiting in self.replies.find(envelope) {
             if let Some(sink) = waiting.sink.upgrade() {
-                wakes.extend(sink.reply(&waiting.tag, Arc::clone(envelope)));
+                wakes.extend(sink.reply(&waiting.tag, SharedEnvelope::clone(envelope)));
             }
         }
         wake_all(wakes);

@@ -3,7 +3,7 @@
 use super::cell::{Letter, QueueCell};
 use super::sink::SinkOf;
 use super::waiter::{Waiter, Wakes};
-use crate::message::Envelope;
+use crate::message::SharedEnvelope;
 use crate::queue::FreedEnvelopes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct Work {
     /// The timer must look at the deadlines again.
     pub(crate) kick: bool,
     /// A message that nobody has any more.
-    freed: Option<Arc<Envelope>>,
+    freed: Option<SharedEnvelope>,
     rest: Option<Box<Rest>>,
 }
 
@@ -26,13 +26,13 @@ pub(crate) struct Rest {
     /// Whoever else is to be woken.
     wakes: Wakes,
     /// What else nobody has any more.
-    freed: Vec<Arc<Envelope>>,
+    freed: Vec<SharedEnvelope>,
     /// The dead, in the order of death.
     pub(crate) letters: VecDeque<Letter>,
     /// Queues whose time without use has ended.
     pub(crate) expired: Vec<Arc<QueueCell>>,
     /// The dead that go nowhere.
-    pub(crate) rubbish: Vec<Arc<Envelope>>,
+    pub(crate) rubbish: Vec<SharedEnvelope>,
     /// The places of consumers that went: the last hold on a consumer may be here.
     pub(crate) sinks: Vec<SinkOf>,
 }
@@ -62,7 +62,7 @@ impl Work {
     }
 
     /// This is to be freed.
-    pub(crate) fn free_one(&mut self, envelope: Arc<Envelope>) {
+    pub(crate) fn free_one(&mut self, envelope: SharedEnvelope) {
         match &mut self.freed {
             None => self.freed = Some(envelope),
             Some(_) => self.rest().freed.push(envelope),
@@ -80,7 +80,7 @@ impl Work {
     }
 
     /// Whoever is to be woken, what is to be freed, and the rest.
-    pub(crate) fn into_ends(self) -> (Option<Waiter>, Option<Arc<Envelope>>, Option<Box<Rest>>) {
+    pub(crate) fn into_ends(self) -> (Option<Waiter>, Option<SharedEnvelope>, Option<Box<Rest>>) {
         (self.wake, self.freed, self.rest)
     }
 }
@@ -92,7 +92,7 @@ impl Rest {
     }
 
     /// What else is to be freed.
-    pub(crate) fn into_freed(self) -> (Vec<Arc<Envelope>>, Vec<Arc<Envelope>>, Vec<SinkOf>) {
+    pub(crate) fn into_freed(self) -> (Vec<SharedEnvelope>, Vec<SharedEnvelope>, Vec<SinkOf>) {
         (self.freed, self.rubbish, self.sinks)
     }
 }

@@ -1,12 +1,16 @@
 //! The envelope: a message as the broker carries it, frozen at publish and shared between queues.
 //!
-//! Freezing takes `BCC` out of the headers, remembers `CC` and `BCC` as further routing keys, and reads `expiration`
+//! Its one allocation is made with the [`Message`], which fills it; freezing writes the rest into it and makes it
+//! shareable, and where it is given back with nobody else having it, it is a message again. Freezing takes `BCC` out of the headers, remembers `CC` and `BCC` as further routing keys, and reads `expiration`
 //! once. A death makes a new envelope with the history in its headers; the body stays shared.
 
-use super::{Death, Deaths, InvalidMessage, Message, Properties, Reason, Value};
+use super::{Death, Deaths, InvalidMessage, Message, Properties, Reason, Value, check_table};
 use crate::base::{Limits, Name};
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// An envelope as it travels. Its last holder frees it.
+pub type SharedEnvelope = triomphe::Arc<Envelope>;
 
 /// The headers that hold a death history. What a publisher put there is thrown away at the first death.
 const HELD_HEADERS: [&str; 7] = [
@@ -51,39 +55,74 @@ struct Carbon {
     blind: Vec<Name>,
 }
 
+impl Given {
+    /// Undoes what freezing changed.
+    fn put_back(self, properties: &mut Properties) {
+        properties.expiration = self.expiration.or(properties.expiration.take());
+        if let Some(blind) = self.blind {
+            properties.headers.get_or_insert_default().insert("BCC", blind);
+        }
+    }
+}
+
 impl Envelope {
+    /// What a message is built in.
+    #[inline]
+    pub(super) fn unpublished(properties: Properties, body: Bytes) -> Self {
+        Self {
+            exchange: Name::default(),
+            routing_key: Name::default(),
+            properties,
+            body,
+            expiration_millis: None,
+            carbon: None,
+            deaths: None,
+            failures: 0,
+            given: None,
+        }
+    }
+
     /// Freezes a message for its way through `exchange` under `routing_key`, or gives it back with what is wrong.
     pub(crate) fn freeze(
         exchange: Name,
         routing_key: Name,
         message: Message,
         limits: &Limits,
-    ) -> Result<Arc<Self>, Box<(InvalidMessage, Message)>> {
-        let checked = message.check(limits).and_then(|()| {
-            let expiration = parse_expiration(message.properties().expiration.as_deref())?;
-            Ok((expiration, read_carbon(message.properties(), limits)?))
-        });
-        let (expiration_millis, carbon) = match checked {
-            Ok(parts) => parts,
-            Err(invalid) => return Err(Box::new((invalid, message))),
-        };
-        let (mut properties, body) = message.into_parts();
+    ) -> Result<SharedEnvelope, Box<(InvalidMessage, Message)>> {
+        let mut envelope = message.into_envelope();
+        if let Err(invalid) = envelope.check(limits).and_then(|()| envelope.read_properties(limits)) {
+            return Err(Box::new((invalid, Message::of(envelope))));
+        }
+        envelope.exchange = exchange;
+        envelope.routing_key = routing_key;
+        Ok(envelope.shareable())
+    }
+
+    /// Reads the expiration and the carbon copies, where there are such, and writes them as queues see them. Changes
+    /// nothing where they are not valid.
+    fn read_properties(&mut self, limits: &Limits) -> Result<(), InvalidMessage> {
+        let expiration = parse_expiration(self.properties.expiration.as_deref())?;
+        self.carbon = read_carbon(&self.properties, limits)?;
+        self.expiration_millis = expiration;
         // Nearly no message has anything to change.
-        let given = match expiration_millis.is_some() || carbon.is_some() {
-            true => normalise(&mut properties, carbon.is_some()),
-            false => None,
-        };
-        Ok(Arc::new(Self {
-            exchange,
-            routing_key,
-            properties,
-            body,
-            expiration_millis,
-            carbon,
-            deaths: None,
-            failures: 0,
-            given,
-        }))
+        if expiration.is_some() || self.carbon.is_some() {
+            self.given = normalise(&mut self.properties, self.carbon.is_some());
+        }
+        Ok(())
+    }
+
+    /// Checks against the limits, without recursion.
+    pub(super) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+        if self.body.len() > limits.message_bytes {
+            return Err(InvalidMessage::BodyTooLarge { bytes: self.body.len(), limit: limits.message_bytes });
+        }
+        if let Some((property, bytes)) = self.properties.too_long() {
+            return Err(InvalidMessage::PropertyTooLong { property, bytes });
+        }
+        match &self.properties.headers {
+            Some(headers) => check_table(headers, limits),
+            None => Ok(()),
+        }
     }
 
     /// The exchange it was published to, or dead-lettered through.
@@ -138,17 +177,42 @@ impl Envelope {
         serde_json::from_slice(&self.body)
     }
 
-    /// The message as its publisher gave it, for giving it back.
+    /// The properties, to change: of a message that is not published.
+    #[inline]
+    pub(super) fn properties_mut(&mut self) -> &mut Properties {
+        &mut self.properties
+    }
+
+    /// Properties and body.
+    pub(super) fn into_parts(self) -> (Properties, Bytes) {
+        (self.properties, self.body)
+    }
+
+    /// A copy of the message as its publisher gave it.
     pub(crate) fn as_given(&self) -> Message {
         let mut message = self.to_message();
         if let Some(given) = self.given.as_deref().cloned() {
-            let properties = message.properties_mut();
-            properties.expiration = given.expiration.or(properties.expiration.take());
-            if let Some(blind) = given.blind {
-                properties.headers.get_or_insert_default().insert("BCC", blind);
-            }
+            given.put_back(message.properties_mut());
         }
         message
+    }
+
+    /// The message as its publisher gave it. Where nobody else has the envelope nothing is copied.
+    #[cold]
+    pub(crate) fn give_back(shared: SharedEnvelope) -> Message {
+        let mut envelope = match SharedEnvelope::try_unique(shared) {
+            Ok(envelope) => envelope,
+            Err(shared) => return shared.as_given(),
+        };
+        debug_assert!(envelope.deaths.is_none() && envelope.failures == 0, "given back after it went through a queue");
+        if let Some(given) = envelope.given.take() {
+            given.put_back(&mut envelope.properties);
+        }
+        envelope.exchange = Name::default();
+        envelope.routing_key = Name::default();
+        envelope.expiration_millis = None;
+        envelope.carbon = None;
+        Message::of(envelope)
     }
 
     /// The message as a queue that counts returns hands it out.

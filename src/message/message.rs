@@ -1,11 +1,15 @@
 //! The message as its publisher builds it, and the check that it is one the broker can carry.
+//!
+//! It is built in the very place in which the broker carries it: an [`Envelope`] that nobody else has yet, so that
+//! publishing moves and copies nothing.
 
-use super::{DeliveryMode, Properties, Table, Value};
+use super::{DeliveryMode, Envelope, Properties, Table, Value};
 use crate::base::{Limits, Name};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use triomphe::UniqueArc;
 
 /// Properties and a body: what is published, and what a delivery carries.
 ///
@@ -25,10 +29,9 @@ use std::time::Duration;
 ///     .header("region", "eu");
 /// assert_eq!(message.properties().expiration.as_deref(), Some("30000"));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    properties: Properties,
-    body: Bytes,
+    /// Not published: it has properties and a body, and nothing that publishing fills in.
+    envelope: UniqueArc<Envelope>,
 }
 
 /// Why the broker cannot carry a message. What was wrong, and what would be right.
@@ -96,13 +99,13 @@ impl Message {
     /// A persistent message with this body and no other property.
     #[must_use]
     pub fn new(body: impl Into<Bytes>) -> Self {
-        Self { properties: Properties { delivery_mode: Some(2), ..Properties::default() }, body: body.into() }
+        Self::with_properties(Properties { delivery_mode: Some(2), ..Properties::default() }, body)
     }
 
     /// A message with exactly these properties.
     #[must_use]
     pub fn with_properties(properties: Properties, body: impl Into<Bytes>) -> Self {
-        Self { properties, body: body.into() }
+        Self { envelope: UniqueArc::new(Envelope::unpublished(properties, body.into())) }
     }
 
     /// A persistent message whose body is `value` as JSON, with content type `application/json`.
@@ -122,86 +125,106 @@ impl Message {
     /// What serde_json says where the body is not JSON of that type.
     #[cfg(feature = "serde")]
     pub fn decode<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(&self.body)
+        serde_json::from_slice(self.body())
     }
 
     /// The properties.
     #[must_use]
     pub fn properties(&self) -> &Properties {
-        &self.properties
+        self.envelope.properties()
     }
 
     /// The properties, to change.
     pub fn properties_mut(&mut self) -> &mut Properties {
-        &mut self.properties
+        self.envelope.properties_mut()
     }
 
     /// The body. A clone of it shares the bytes.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        &self.body
+        self.envelope.body()
     }
 
     /// Properties and body.
     #[must_use]
     pub fn into_parts(self) -> (Properties, Bytes) {
-        (self.properties, self.body)
+        UniqueArc::into_inner(self.envelope).into_parts()
     }
 
     /// Asks to survive a restart of the broker (delivery mode 2): the default of [`Message::new`].
     #[must_use]
     pub fn persistent(mut self) -> Self {
-        self.properties.delivery_mode = Some(DeliveryMode::Persistent as u8 + 1);
+        self.properties_mut().delivery_mode = Some(DeliveryMode::Persistent as u8 + 1);
         self
     }
 
     /// Need not survive a restart of the broker (delivery mode 1).
     #[must_use]
     pub fn transient(mut self) -> Self {
-        self.properties.delivery_mode = Some(DeliveryMode::Transient as u8 + 1);
+        self.properties_mut().delivery_mode = Some(DeliveryMode::Transient as u8 + 1);
         self
     }
 
     /// Expires this long after it came to a queue, in whole milliseconds (the rest is cut off).
     #[must_use]
     pub fn expires_in(mut self, span: Duration) -> Self {
-        self.properties.expiration = Some(Arc::from(span.as_millis().to_string()));
+        self.properties_mut().expiration = Some(Arc::from(span.as_millis().to_string()));
         self
     }
 
     /// Sets the priority.
     #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {
-        self.properties.priority = Some(priority);
+        self.properties_mut().priority = Some(priority);
         self
     }
 
     /// Sets the time of making, in seconds since 1970.
     #[must_use]
     pub fn timestamp(mut self, seconds: u64) -> Self {
-        self.properties.timestamp = Some(seconds);
+        self.properties_mut().timestamp = Some(seconds);
         self
     }
 
     /// Puts a header in.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<Value>) -> Self {
-        self.properties.headers.get_or_insert_default().insert(name, value);
+        self.properties_mut().headers.get_or_insert_default().insert(name, value);
         self
+    }
+
+    /// A message that is not published, in the place where it was built.
+    pub(super) fn of(envelope: UniqueArc<Envelope>) -> Self {
+        Self { envelope }
+    }
+
+    /// The place in which it was built.
+    pub(super) fn into_envelope(self) -> UniqueArc<Envelope> {
+        self.envelope
     }
 
     /// Checks against the limits, without recursion.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        if self.body.len() > limits.message_bytes {
-            return Err(InvalidMessage::BodyTooLarge { bytes: self.body.len(), limit: limits.message_bytes });
-        }
-        if let Some((property, bytes)) = self.properties.too_long() {
-            return Err(InvalidMessage::PropertyTooLong { property, bytes });
-        }
-        match &self.properties.headers {
-            Some(headers) => check_table(headers, limits),
-            None => Ok(()),
-        }
+        self.envelope.check(limits)
+    }
+}
+
+/// A message of its own, with the same properties; the bytes of the body are shared.
+impl Clone for Message {
+    fn clone(&self) -> Self {
+        Self { envelope: UniqueArc::new(Envelope::clone(&self.envelope)) }
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.properties() == other.properties() && self.body() == other.body()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("properties", self.properties()).field("body", self.body()).finish()
     }
 }
 
@@ -211,7 +234,7 @@ macro_rules! text_setters {
             $($(#[$doc])*
             #[must_use]
             pub fn $name(mut self, text: impl Into<Arc<str>>) -> Self {
-                self.properties.$field = Some(text.into());
+                self.properties_mut().$field = Some(text.into());
                 self
             })+
         }

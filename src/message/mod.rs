@@ -1,9 +1,9 @@
 //! Floor 1, the matter: what travels. Values and tables, the fourteen properties, the message a user builds, the
 //! envelope that the broker freezes it into, and its deaths.
 //!
-//! A [`Message`] is the user's: properties and a body. Publishing freezes it into an [`Envelope`]: exchange, routing
-//! keys, properties, body and death history, immutable and shared by `Arc` between all queues that it reaches. A
-//! death makes a new envelope; the body stays shared.
+//! A [`Message`] is the user's: properties and a body, built in the one allocation in which it will travel. Publishing
+//! freezes that into an [`Envelope`]: exchange, routing keys, properties, body and death history, immutable and shared
+//! ([`SharedEnvelope`]) between all queues that it reaches. A death makes a new envelope; the body stays shared.
 
 mod death;
 mod envelope;
@@ -16,7 +16,7 @@ mod value;
 mod value_serde;
 
 pub use death::{Death, Deaths, Reason};
-pub use envelope::Envelope;
+pub use envelope::{Envelope, SharedEnvelope};
 pub(crate) use message::check_table;
 pub use message::{InvalidMessage, Message};
 pub use properties::{DeliveryMode, Properties};

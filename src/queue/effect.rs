@@ -4,7 +4,7 @@
 
 use super::spec::Settings;
 use crate::base::{Credit, Moment, SessionId};
-use crate::message::{Envelope, Reason};
+use crate::message::{Reason, SharedEnvelope};
 use std::sync::Arc;
 
 /// A consumer of a queue: its place, and a serial that tells it from a later one in the same place.
@@ -132,7 +132,7 @@ pub struct Handout {
     /// How it is settled.
     pub claim: Claim,
     /// The message.
-    pub envelope: Arc<Envelope>,
+    pub envelope: SharedEnvelope,
     /// Whether it was out before.
     pub redelivered: bool,
     /// How often it came back.
@@ -158,7 +158,7 @@ pub enum Effect {
     /// told that somebody has it (at-least-once).
     Die {
         /// What died.
-        envelope: Arc<Envelope>,
+        envelope: SharedEnvelope,
         /// Why.
         reason: Reason,
         /// By which number to bury it.

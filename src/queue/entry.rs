@@ -3,9 +3,8 @@
 use super::effect::{Claim, ConsumerId, DeliveryRef, Handout, Loan};
 use super::spec::Settings;
 use crate::base::{Moment, SessionId};
-use crate::message::Envelope;
+use crate::message::SharedEnvelope;
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// A message in a queue.
 #[derive(Clone, Debug)]
@@ -19,12 +18,12 @@ pub(crate) struct Entry {
     /// How often its delivery failed, here and in the quorum queues it died in before. Quorum queues only.
     pub(crate) failures: u32,
     /// The message.
-    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) envelope: SharedEnvelope,
 }
 
 impl Entry {
     /// An entry that starts its time now. `least` is the shortest time to live that the kind of queue knows.
-    pub(crate) fn new(seq: u64, envelope: Arc<Envelope>, settings: &Settings, least: u64, now: Moment) -> Self {
+    pub(crate) fn new(seq: u64, envelope: SharedEnvelope, settings: &Settings, least: u64, now: Moment) -> Self {
         let ttl = match (settings.message_ttl_millis, envelope.expiration_millis()) {
             (Some(queue), Some(own)) => Some(queue.min(own)),
             (queue, own) => queue.or(own),
@@ -54,7 +53,7 @@ impl Entry {
             session,
             consumer,
             claim: Claim::None,
-            envelope: Arc::clone(&self.envelope),
+            envelope: SharedEnvelope::clone(&self.envelope),
             redelivered: self.shown() > 0,
             returns: self.shown(),
             counted,
@@ -82,7 +81,7 @@ pub(crate) struct Freed {
 }
 
 /// A list of them. Most are of one.
-pub(crate) type FreedEnvelopes = SmallVec<[Arc<Envelope>; 2]>;
+pub(crate) type FreedEnvelopes = SmallVec<[SharedEnvelope; 2]>;
 
 impl Freed {
     /// Expects so many.
@@ -91,12 +90,12 @@ impl Freed {
     }
 
     /// One more. Where somebody else still has it, it is he who frees it.
-    pub(crate) fn put(&mut self, envelope: Arc<Envelope>) {
-        if Arc::strong_count(&envelope) == 1 {
+    pub(crate) fn put(&mut self, envelope: SharedEnvelope) {
+        if envelope.is_unique() {
             self.envelopes.push(envelope);
-        } else if let Some(last) = Arc::into_inner(envelope) {
+        } else if let Some(last) = SharedEnvelope::into_unique(envelope) {
             // He let go in between.
-            self.envelopes.push(Arc::new(last));
+            self.envelopes.push(last.shareable());
         }
     }
 

@@ -12,8 +12,7 @@ use super::quorum::QuorumQueue;
 use super::spec::{QueueKind, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
-use crate::message::Envelope;
-use std::sync::Arc;
+use crate::message::{Envelope, SharedEnvelope};
 
 /// A queue, classic or quorum.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl QueueState {
         &mut self,
         now: Moment,
         publisher: Option<SessionId>,
-        envelope: Arc<Envelope>,
+        envelope: SharedEnvelope,
         fx: &mut impl Outbox,
     ) -> Offered {
         match &mut self.kind {
@@ -71,7 +70,13 @@ impl QueueState {
 
     /// A dead letter comes in. One that its queue keeps until it arrives (`is_kept`) may be refused as any message is; a
     /// quorum queue takes every other.
-    pub fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, is_kept: bool, fx: &mut impl Outbox) -> Offered {
+    pub fn offer_letter(
+        &mut self,
+        now: Moment,
+        envelope: SharedEnvelope,
+        is_kept: bool,
+        fx: &mut impl Outbox,
+    ) -> Offered {
         match &mut self.kind {
             Kind::Classic(queue) => queue.offer(now, envelope, fx),
             Kind::Quorum(queue) if is_kept => queue.offer(now, None, envelope, fx),
@@ -235,8 +240,8 @@ impl QueueState {
 
     /// The first `count` ready messages, and whether each was out before.
     #[must_use]
-    pub fn peek(&self, count: usize) -> Vec<(Arc<Envelope>, bool)> {
-        let peeked = |entry: &super::entry::Entry| (Arc::clone(&entry.envelope), entry.returns > 0);
+    pub fn peek(&self, count: usize) -> Vec<(SharedEnvelope, bool)> {
+        let peeked = |entry: &super::entry::Entry| (SharedEnvelope::clone(&entry.envelope), entry.returns > 0);
         each!(ref self, queue => queue.ready().take(count).map(peeked).collect())
     }
 

@@ -2,10 +2,11 @@
 
 use super::ops::{Op, Setup};
 use leveret::internals::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits, Settlement,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits,
+    Settlement,
 };
-use leveret::internals::{Counts, Credit, QueueState, SessionId, Settings, envelope};
-use leveret::{Envelope, Limits, Message, Moment, Name, Properties, QueueKind, Reason};
+use leveret::internals::{Counts, Credit, QueueState, SessionId, Settings, SharedEnvelope, envelope};
+use leveret::{Limits, Message, Moment, Name, Properties, QueueKind, Reason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -321,7 +322,12 @@ impl<M: Model> Harness<M> {
     }
 
     /// One verb on both sides.
-    fn both(&mut self, verb: &Verb, envelope: Option<Arc<Envelope>>, references: &[DeliveryRef]) -> Result<(), String> {
+    fn both(
+        &mut self,
+        verb: &Verb,
+        envelope: Option<SharedEnvelope>,
+        references: &[DeliveryRef],
+    ) -> Result<(), String> {
         let mut effects = Effects::new();
         let answer = self.ask(verb, envelope, references, &mut effects);
         let raw = format!("{effects:?}");
@@ -346,7 +352,7 @@ impl<M: Model> Harness<M> {
     fn ask(
         &mut self,
         verb: &Verb,
-        envelope: Option<Arc<Envelope>>,
+        envelope: Option<SharedEnvelope>,
         references: &[DeliveryRef],
         fx: &mut Effects,
     ) -> Answer {
@@ -468,7 +474,7 @@ impl<M: Model> Harness<M> {
 }
 
 /// The message as a publish would freeze it.
-fn frozen(id: u64, priority: Option<u8>, expiration: Option<u64>, bytes: usize) -> Result<Arc<Envelope>, String> {
+fn frozen(id: u64, priority: Option<u8>, expiration: Option<u64>, bytes: usize) -> Result<SharedEnvelope, String> {
     let properties = Properties {
         priority,
         expiration: expiration.map(|millis| Arc::from(millis.to_string())),
@@ -477,5 +483,5 @@ fn frozen(id: u64, priority: Option<u8>, expiration: Option<u64>, bytes: usize) 
     };
     let message = Message::with_properties(properties, vec![0; bytes]);
     let frozen = envelope(Name::default(), Name::default(), message, &Limits::default());
-    frozen.map(Arc::new).map_err(|invalid| invalid.to_string())
+    frozen.map(SharedEnvelope::new).map_err(|invalid| invalid.to_string())
 }

@@ -10,7 +10,7 @@ use crate::engine::cell::QueueCell;
 use crate::engine::replies::ReplySink;
 use crate::engine::sink::Sink;
 use crate::engine::waiter::{WaitList, Waiter};
-use crate::message::Envelope;
+use crate::message::SharedEnvelope;
 use crate::queue::effect::{ConsumerId, DeliveryRef, Handout};
 use crate::session::{Answer, Ledger, UnknownTag};
 
@@ -41,9 +41,9 @@ pub(super) enum Arrival {
     /// A message for a consumer, under this delivery tag.
     Delivery { consumer_tag: Name, delivery_tag: u64, handout: Handout },
     /// A direct reply. It has the tag that is given next, and leaves it to be given.
-    Reply { consumer_tag: Name, delivery_tag: u64, envelope: Arc<Envelope> },
+    Reply { consumer_tag: Name, delivery_tag: u64, envelope: SharedEnvelope },
     /// A mandatory message that no queue got.
-    Return(Arc<Envelope>),
+    Return(SharedEnvelope),
     /// Publishes were taken.
     Ack { number: u64, multiple: bool },
     /// A publish was refused.
@@ -182,7 +182,7 @@ impl Inbox {
     }
 
     /// A mandatory message comes back.
-    pub(super) fn put_return(&self, envelope: Arc<Envelope>) -> Option<Waiter> {
+    pub(super) fn put_return(&self, envelope: SharedEnvelope) -> Option<Waiter> {
         self.tell(&mut self.inner.lock(), Arrival::Return(envelope))
     }
 
@@ -333,7 +333,7 @@ impl Sink for Inbox {
 }
 
 impl ReplySink for Inbox {
-    fn reply(&self, tag: &Name, envelope: Arc<Envelope>) -> Option<Waiter> {
+    fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Waiter> {
         let mut inner = self.inner.lock();
         if self.is_full() {
             return None;

@@ -6,14 +6,14 @@ use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::waiter::wake_all;
 use crate::engine::{Cells, NoRoute};
-use crate::message::{Envelope, InvalidMessage, Message};
+use crate::message::{Envelope, InvalidMessage, Message, SharedEnvelope};
 use crate::queue::QueueKind;
 use std::sync::Arc;
 
 /// A publish that a transaction holds. Its way is decided already.
 #[derive(Debug)]
 pub(super) struct Held {
-    envelope: Arc<Envelope>,
+    envelope: SharedEnvelope,
     cells: Cells,
     mandatory: bool,
 }
@@ -70,7 +70,7 @@ impl Channel {
             return Ok(None);
         }
         let number = state.session.confirms().map(crate::session::Confirms::publish);
-        let envelope = Arc::clone(&held.envelope);
+        let envelope = SharedEnvelope::clone(&held.envelope);
         self.give_back(&held);
         let verdict = self.deliver(held);
         let taken = matches!(verdict, Verdict::Taken | Verdict::Gone);
@@ -89,7 +89,7 @@ impl Channel {
         state: &State,
         publish: &Publish,
         message: &mut Option<Message>,
-    ) -> Result<(Arc<Envelope>, Cells), Fault> {
+    ) -> Result<(SharedEnvelope, Cells), Fault> {
         let (exchange, routing_key) = names(publish)?;
         if let Some(message) = message
             && self.is_suspicious(state, message)
@@ -106,14 +106,17 @@ impl Channel {
                 return Err(self.invalid(exchange, invalid));
             }
         };
-        let cells = self.engine().route(exchange, &envelope).map_err(|no_route| {
-            *message = Some(envelope.as_given());
-            refused(exchange, no_route)
-        })?;
+        let cells = match self.engine().route(exchange, &envelope) {
+            Ok(cells) => cells,
+            Err(no_route) => {
+                *message = Some(Envelope::give_back(envelope));
+                return Err(refused(exchange, no_route));
+            }
+        };
         if let Some(reply) = &state.reply
             && envelope.properties().reply_to.as_deref() == Some(REPLY_TO)
             // Nobody else has it yet.
-            && let Some(envelope) = Arc::get_mut(&mut envelope)
+            && let Some(envelope) = SharedEnvelope::get_mut(&mut envelope)
         {
             envelope.set_reply_to(reply.address.clone().into());
         }
@@ -160,7 +163,7 @@ impl Channel {
     /// Gives a mandatory message that no queue gets back to its publisher.
     pub(super) fn give_back(&self, held: &Held) {
         if held.mandatory && held.cells.is_empty() {
-            wake_all(self.cell.inbox.put_return(Arc::clone(&held.envelope)).into_iter().collect());
+            wake_all(self.cell.inbox.put_return(SharedEnvelope::clone(&held.envelope)).into_iter().collect());
         }
     }
 

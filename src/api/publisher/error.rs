@@ -1,7 +1,6 @@
 //! Why a message was not published, with the message.
 
 use crate::base::NameTooLong;
-use crate::engine::NoRoute;
 use crate::message::{InvalidMessage, Message};
 use std::fmt;
 
@@ -67,14 +66,6 @@ pub enum PublishErrorKind {
 impl PublishError {
     pub(super) fn new(kind: PublishErrorKind, message: Message) -> Self {
         Self { inner: Box::new((kind, message)) }
-    }
-
-    pub(super) fn no_route(why: NoRoute, exchange: &str, message: Message) -> Self {
-        let kind = match why {
-            NoRoute::NoExchange => PublishErrorKind::NoExchange(exchange.to_owned()),
-            NoRoute::Internal => PublishErrorKind::Internal(exchange.to_owned()),
-        };
-        Self::new(kind, message)
     }
 
     /// The reason.

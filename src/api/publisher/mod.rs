@@ -8,7 +8,7 @@ pub use error::{PublishError, PublishErrorKind};
 
 use crate::base::Name;
 use crate::engine::{Engine, NoRoute, Outcome};
-use crate::message::{Envelope, Message};
+use crate::message::{Envelope, Message, SharedEnvelope};
 use route_cache::{At, RouteCache};
 use std::fmt;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl Publisher {
         let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
         self.engine.reply(&envelope);
         self.routes.release();
-        conclude(&self.engine, &outcome, &envelope, self.mandatory)
+        conclude(&self.engine, &outcome, envelope, self.mandatory)
     }
 
     /// Publishes, waiting for room in every queue.
@@ -168,7 +168,7 @@ impl Publisher {
     }
 
     /// Freezes the message and finds its route.
-    fn prepare(&mut self, key: &str, message: Message) -> Result<(Arc<Envelope>, At), PublishError> {
+    fn prepare(&mut self, key: &str, message: Message) -> Result<(SharedEnvelope, At), PublishError> {
         if self.engine.is_stopped() {
             return Err(PublishError::new(PublishErrorKind::Closed, message));
         }
@@ -184,7 +184,7 @@ impl Publisher {
             Some(at) => Ok((envelope, at)),
             None => match self.routes.take(&self.engine, &self.exchange, &envelope) {
                 Ok(at) => Ok((envelope, at)),
-                Err(why) => Err(no_route(&self.engine, why, &envelope)),
+                Err(why) => Err(no_route(&self.engine, why, envelope)),
             },
         }
     }
@@ -220,13 +220,16 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
         Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
     };
     let envelope = freeze(engine, exchange, key, message)?;
-    let cells = engine.route(envelope.exchange(), &envelope).map_err(|why| no_route(engine, why, &envelope))?;
+    let cells = match engine.route(envelope.exchange(), &envelope) {
+        Ok(cells) => cells,
+        Err(why) => return Err(no_route(engine, why, envelope)),
+    };
     let outcome = engine.deliver(None, &envelope, &cells);
     engine.reply(&envelope);
-    conclude(engine, &outcome, &envelope, false)
+    conclude(engine, &outcome, envelope, false)
 }
 
-fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Result<Arc<Envelope>, PublishError> {
+fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Result<SharedEnvelope, PublishError> {
     Envelope::freeze(exchange, key, message, &engine.limits).map_err(|refused| {
         let (error, message) = *refused;
         PublishError::new(PublishErrorKind::Invalid(error), message)
@@ -234,15 +237,22 @@ fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Resul
 }
 
 /// The error for a message without a route. A shutdown takes every exchange away: then that is the reason.
-fn no_route(engine: &Engine, why: NoRoute, envelope: &Envelope) -> PublishError {
-    match engine.is_closed() {
-        true => PublishError::new(PublishErrorKind::Closed, envelope.as_given()),
-        false => PublishError::no_route(why, envelope.exchange(), envelope.as_given()),
-    }
+fn no_route(engine: &Engine, why: NoRoute, envelope: SharedEnvelope) -> PublishError {
+    let kind = match (engine.is_closed(), why) {
+        (true, _) => PublishErrorKind::Closed,
+        (false, NoRoute::NoExchange) => PublishErrorKind::NoExchange(envelope.exchange().to_string()),
+        (false, NoRoute::Internal) => PublishErrorKind::Internal(envelope.exchange().to_string()),
+    };
+    PublishError::new(kind, Envelope::give_back(envelope))
 }
 
 /// Says what the outcome means to the publisher.
-fn conclude(engine: &Engine, outcome: &Outcome, envelope: &Envelope, mandatory: bool) -> Result<Routed, PublishError> {
+fn conclude(
+    engine: &Engine,
+    outcome: &Outcome,
+    envelope: SharedEnvelope,
+    mandatory: bool,
+) -> Result<Routed, PublishError> {
     let Outcome { taken, refused, full, .. } = *outcome;
     let kind = if refused > 0 {
         PublishErrorKind::Refused { refused, taken }
@@ -256,5 +266,5 @@ fn conclude(engine: &Engine, outcome: &Outcome, envelope: &Envelope, mandatory: 
     } else {
         return Ok(Routed { queues: taken });
     };
-    Err(PublishError::new(kind, envelope.as_given()))
+    Err(PublishError::new(kind, Envelope::give_back(envelope)))
 }

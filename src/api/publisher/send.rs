@@ -9,7 +9,7 @@ use crate::base::Moment;
 use crate::engine::cell::QueueCell;
 use crate::engine::waiter::Waiter;
 use crate::engine::{Cells, Engine, Outcome, Work};
-use crate::message::{Envelope, Message};
+use crate::message::{Message, SharedEnvelope};
 use crate::queue::effect::Offered;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::task::Poll;
 
 /// A message that is being sent.
 struct Sending {
-    envelope: Arc<Envelope>,
+    envelope: SharedEnvelope,
     /// Its route, where it was just found.
     at: Option<At>,
     /// How it was taken so far.
@@ -99,7 +99,12 @@ impl Publisher {
             if sending.left.is_empty() {
                 self.engine.publishes.count(&sending.outcome);
                 self.engine.reply(&sending.envelope);
-                return Some(conclude(&self.engine, &sending.outcome, &sending.envelope, self.mandatory));
+                return Some(conclude(
+                    &self.engine,
+                    &sending.outcome,
+                    SharedEnvelope::clone(&sending.envelope),
+                    self.mandatory,
+                ));
             }
             let left = std::mem::take(&mut sending.left);
             let room = sending.look(&self.engine, &left, waiter);
@@ -125,7 +130,7 @@ impl Publisher {
             Some(at) => Ok(at),
             None => {
                 let taken = self.routes.take(&self.engine, &self.exchange, &sending.envelope);
-                taken.map_err(|why| no_route(&self.engine, why, &sending.envelope))
+                taken.map_err(|why| no_route(&self.engine, why, SharedEnvelope::clone(&sending.envelope)))
             }
         }
     }
@@ -134,7 +139,7 @@ impl Publisher {
     fn refuse(&self, sending: &mut Sending) -> Result<Routed, PublishError> {
         sending.outcome.refused += 1;
         self.engine.publishes.count(&sending.outcome);
-        conclude(&self.engine, &sending.outcome, &sending.envelope, self.mandatory)
+        conclude(&self.engine, &sending.outcome, SharedEnvelope::clone(&sending.envelope), self.mandatory)
     }
 }
 

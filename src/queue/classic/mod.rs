@@ -16,11 +16,10 @@ use super::entry::{Entry, Freed, FreedEnvelopes, Out, Unacked};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
-use crate::message::{Envelope, Reason};
+use crate::message::{Reason, SharedEnvelope};
 use consumers::{Consumers, Served};
 use ready::Ready;
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// A classic queue. Invariants (asserted by `check`): what came in is ready, out, or gone and counted; no consumer is
 /// beyond a gate; no message waits while a consumer could take it; the head is not over the length.
@@ -77,7 +76,7 @@ impl ClassicQueue {
         }
     }
 
-    pub(crate) fn offer(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut impl Outbox) -> Offered {
+    pub(crate) fn offer(&mut self, now: Moment, envelope: SharedEnvelope, fx: &mut impl Outbox) -> Offered {
         self.catch_up(now, fx);
         let bytes = envelope.body().len() as u64;
         if self.settings.overflow != Overflow::DropHead

@@ -3,10 +3,9 @@
 //! They count towards the queue's length. One that nobody took is tried again after a time, in the order of death.
 
 use crate::base::Moment;
-use crate::message::{Envelope, Reason};
+use crate::message::{Reason, SharedEnvelope};
 use crate::queue::entry::Freed;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Letters kept, by the number under which each is buried. Invariants: `retries` has each letter once, under its
 /// moment; `bytes` is the sum over the bodies.
@@ -22,7 +21,7 @@ pub(crate) struct Dying {
 /// One letter.
 #[derive(Debug)]
 struct Letter {
-    envelope: Arc<Envelope>,
+    envelope: SharedEnvelope,
     reason: Reason,
     retry: Moment,
 }
@@ -44,7 +43,7 @@ impl Dying {
     }
 
     /// Keeps a letter, to be tried again at `retry`. Returns its number.
-    pub(crate) fn keep(&mut self, envelope: Arc<Envelope>, reason: Reason, retry: Moment) -> u64 {
+    pub(crate) fn keep(&mut self, envelope: SharedEnvelope, reason: Reason, retry: Moment) -> u64 {
         let burial = self.next;
         self.next += 1;
         self.bytes += envelope.body().len() as u64;
@@ -63,7 +62,7 @@ impl Dying {
     }
 
     /// Whatever is to be tried again now, in the order of death; after that it waits until `retry`.
-    pub(crate) fn due(&mut self, now: Moment, retry: Moment) -> Vec<(u64, Arc<Envelope>, Reason)> {
+    pub(crate) fn due(&mut self, now: Moment, retry: Moment) -> Vec<(u64, SharedEnvelope, Reason)> {
         let mut due = Vec::new();
         while let Some((moment, burial)) = self.retries.first().copied().filter(|(moment, _)| *moment <= now) {
             self.retries.remove(&(moment, burial));
@@ -75,7 +74,7 @@ impl Dying {
             if let Some(letter) = self.letters.get_mut(&burial) {
                 letter.retry = retry;
                 self.retries.insert((retry, burial));
-                letters.push((burial, Arc::clone(&letter.envelope), letter.reason));
+                letters.push((burial, SharedEnvelope::clone(&letter.envelope), letter.reason));
             }
         }
         letters

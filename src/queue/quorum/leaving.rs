@@ -2,11 +2,10 @@
 
 use super::QuorumQueue;
 use crate::base::Moment;
-use crate::message::Reason;
+use crate::message::{Reason, SharedEnvelope};
 use crate::queue::effect::{Effect, Effects, Outbox, over_length};
 use crate::queue::entry::Entry;
 use crate::queue::spec::{Overflow, Strategy};
-use std::sync::Arc;
 
 impl QuorumQueue {
     /// Looks at the length: drops at the head, or closes and opens publishers.
@@ -52,11 +51,11 @@ impl QuorumQueue {
         self.totals.died(reason);
         let envelope = match entry.failures == entry.envelope.failures() {
             true => entry.envelope,
-            false => Arc::new(entry.envelope.with_failures(entry.failures)),
+            false => SharedEnvelope::new(entry.envelope.with_failures(entry.failures)),
         };
         let burial = self.keeps_letters().then(|| {
             let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-            self.dying.keep(Arc::clone(&envelope), reason, retry)
+            self.dying.keep(SharedEnvelope::clone(&envelope), reason, retry)
         });
         fx.push(Effect::Die { envelope, reason, burial });
     }

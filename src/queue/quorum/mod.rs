@@ -13,19 +13,19 @@ mod publishers;
 mod ready;
 
 use super::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Handout, Offered, Outbox, QueueLimits, Settlement,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Handout, Offered, Outbox, QueueLimits,
+    Settlement,
 };
 use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
-use crate::message::{Envelope, Reason};
+use crate::message::{Reason, SharedEnvelope};
 use consumers::{Consumers, Served};
 use dying::Dying;
 use publishers::Publishers;
 use ready::Ready;
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// A quorum queue. Invariants (asserted by `check`): what came in is ready, out, dying, or gone and counted; no
 /// consumer has more out than its prefetch; no message waits while a consumer has credit.
@@ -72,7 +72,7 @@ impl QuorumQueue {
         &mut self,
         now: Moment,
         publisher: Option<SessionId>,
-        envelope: Arc<Envelope>,
+        envelope: SharedEnvelope,
         fx: &mut impl Outbox,
     ) -> Offered {
         self.catch_up(now, fx);
@@ -86,12 +86,12 @@ impl QuorumQueue {
 
     /// A dead letter comes in that its queue does not keep. RabbitMQ refuses publishers at their channels, and this one
     /// has none.
-    pub(crate) fn offer_letter(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut impl Outbox) -> Offered {
+    pub(crate) fn offer_letter(&mut self, now: Moment, envelope: SharedEnvelope, fx: &mut impl Outbox) -> Offered {
         self.catch_up(now, fx);
         self.enqueue(now, envelope, fx)
     }
 
-    fn enqueue(&mut self, now: Moment, envelope: Arc<Envelope>, fx: &mut impl Outbox) -> Offered {
+    fn enqueue(&mut self, now: Moment, envelope: SharedEnvelope, fx: &mut impl Outbox) -> Offered {
         if self.limits.is_full(self.ready.len(), self.ready.bytes(), envelope.body().len() as u64) {
             self.totals.full += 1;
             return Offered::Full;
