@@ -40,7 +40,7 @@ mod work;
 pub(crate) use cascade::LetterCounts;
 pub use error::TopologyError;
 pub(crate) use fits::{check_arguments, stripped};
-pub(crate) use publish::{Cells, NoRoute, Outcome, Route};
+pub(crate) use publish::{Cells, NoRoute, Outcome, PublishCounts, Route};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
@@ -98,36 +98,6 @@ impl Phase {
     /// Coming to rest: no publish, no delivery.
     const STOPPED: u8 = 1;
     const CLOSED: u8 = 2;
-}
-
-/// What became of publishes. All only count up.
-#[derive(Debug, Default)]
-pub(crate) struct PublishCounts {
-    /// Messages published.
-    pub(crate) published: AtomicU64,
-    /// Messages that no queue was bound for.
-    pub(crate) unroutable: AtomicU64,
-    /// Messages that at least one queue refused by its `x-overflow`.
-    pub(crate) refused: AtomicU64,
-    /// Messages that at least one queue refused at the broker's own bound.
-    pub(crate) full: AtomicU64,
-}
-
-impl PublishCounts {
-    /// Counts one publish.
-    pub(crate) fn count(&self, outcome: &Outcome) {
-        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        count(&self.published);
-        if *outcome == Outcome::default() {
-            count(&self.unroutable);
-        }
-        if outcome.refused > 0 {
-            count(&self.refused);
-        }
-        if outcome.full > 0 {
-            count(&self.full);
-        }
-    }
 }
 
 /// Exchanges, queues and policies: what declares change and publishes read.

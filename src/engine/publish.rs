@@ -1,6 +1,7 @@
 //! Publishing: from an exchange and a key to the queues, and into them.
 //!
-//! A warm publisher holds its targets and comes straight to [`Engine::deliver`]; a cold route shares one read lock.
+//! A warm publisher holds its targets and comes straight to [`Engine::deliver`], or [`Engine::offer_into_room`] where it
+//! would wait for room; a cold route shares one read lock.
 
 use super::Engine;
 use super::cell::QueueCell;
@@ -49,6 +50,42 @@ pub(crate) struct Outcome {
     pub(crate) full: usize,
     /// How many were deleted meanwhile.
     pub(crate) gone: usize,
+}
+
+/// What became of publishes. All only count up.
+#[derive(Debug, Default)]
+pub(crate) struct PublishCounts {
+    /// Messages published.
+    pub(crate) published: AtomicU64,
+    /// Messages that no queue was bound for.
+    pub(crate) unroutable: AtomicU64,
+    /// Messages that at least one queue refused by its `x-overflow`.
+    pub(crate) refused: AtomicU64,
+    /// Messages that at least one queue refused at the broker's own bound.
+    pub(crate) full: AtomicU64,
+}
+
+impl PublishCounts {
+    /// Counts one publish that every queue took: nearly all are so.
+    #[inline]
+    fn count_taken(&self) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one publish.
+    pub(crate) fn count(&self, outcome: &Outcome) {
+        self.count_taken();
+        let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        if *outcome == Outcome::default() {
+            count(&self.unroutable);
+        }
+        if outcome.refused > 0 {
+            count(&self.refused);
+        }
+        if outcome.full > 0 {
+            count(&self.full);
+        }
+    }
 }
 
 impl Engine {
@@ -110,6 +147,17 @@ impl Engine {
         self.publishes.count(&outcome);
         self.finish(work);
         outcome
+    }
+
+    /// Offers a message to its only queue, if that has room. False where the queue did not take it.
+    pub(crate) fn offer_into_room(&self, envelope: &SharedEnvelope, cell: &Arc<QueueCell>) -> bool {
+        let mut work = Work::default();
+        let taken = cell.offer(self, &mut work, None, envelope, true) == Some(Offered::Taken);
+        if taken {
+            self.publishes.count_taken();
+        }
+        self.finish(work);
+        taken
     }
 
     /// Lends one of the router's buffers.

@@ -75,8 +75,15 @@ impl Replies {
 
 impl Engine {
     /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same.
+    #[inline]
     pub(crate) fn reply(&self, envelope: &SharedEnvelope) {
-        if !envelope.exchange().is_empty() || !envelope.keys().any(|key| key.starts_with(ADDRESS)) {
+        if envelope.exchange().is_empty() {
+            self.reply_by_key(envelope);
+        }
+    }
+
+    fn reply_by_key(&self, envelope: &SharedEnvelope) {
+        if !envelope.keys().any(|key| key.starts_with(ADDRESS)) {
             return;
         }
         let mut wakes = Wakes::new();

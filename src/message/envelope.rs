@@ -34,6 +34,9 @@ pub struct Envelope {
     carbon: Option<Box<Carbon>>,
     deaths: Option<Box<Deaths>>,
     failures: u32,
+    /// Publishing must look at the properties: somebody set them where nobody looked, or there is something to read.
+    /// Never set in a frozen envelope.
+    unchecked: bool,
     given: Option<Box<Given>>,
 }
 
@@ -66,9 +69,9 @@ impl Given {
 }
 
 impl Envelope {
-    /// What a message is built in.
+    /// What a message is built in. `unchecked` where anything may be in the properties.
     #[inline]
-    pub(super) fn unpublished(properties: Properties, body: Bytes) -> Self {
+    pub(super) fn unpublished(properties: Properties, body: Bytes, unchecked: bool) -> Self {
         Self {
             exchange: Name::default(),
             routing_key: Name::default(),
@@ -78,11 +81,13 @@ impl Envelope {
             carbon: None,
             deaths: None,
             failures: 0,
+            unchecked,
             given: None,
         }
     }
 
     /// Freezes a message for its way through `exchange` under `routing_key`, or gives it back with what is wrong.
+    #[inline]
     pub(crate) fn freeze(
         exchange: Name,
         routing_key: Name,
@@ -90,8 +95,11 @@ impl Envelope {
         limits: &Limits,
     ) -> Result<SharedEnvelope, Box<(InvalidMessage, Message)>> {
         let mut envelope = message.into_envelope();
-        if let Err(invalid) = envelope.check(limits).and_then(|()| envelope.read_properties(limits)) {
-            return Err(Box::new((invalid, Message::of(envelope))));
+        if envelope.unchecked || envelope.body.len() > limits.message_bytes {
+            if let Err(invalid) = envelope.check(limits).and_then(|()| envelope.read_properties(limits)) {
+                return Err(Box::new((invalid, Message::of(envelope))));
+            }
+            envelope.unchecked = false;
         }
         envelope.exchange = exchange;
         envelope.routing_key = routing_key;
@@ -177,9 +185,17 @@ impl Envelope {
         serde_json::from_slice(&self.body)
     }
 
-    /// The properties, to change: of a message that is not published.
+    /// The properties, to change in whatever way: of a message that is not published.
     #[inline]
     pub(super) fn properties_mut(&mut self) -> &mut Properties {
+        self.unchecked = true;
+        &mut self.properties
+    }
+
+    /// The properties, to set something that needs no look when it is published, or that is `unchecked`.
+    #[inline]
+    pub(super) fn set(&mut self, unchecked: bool) -> &mut Properties {
+        self.unchecked |= unchecked;
         &mut self.properties
     }
 
@@ -208,6 +224,7 @@ impl Envelope {
         if let Some(given) = envelope.given.take() {
             given.put_back(&mut envelope.properties);
         }
+        envelope.unchecked = true;
         envelope.exchange = Name::default();
         envelope.routing_key = Name::default();
         envelope.expiration_millis = None;

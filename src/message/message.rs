@@ -99,13 +99,14 @@ impl Message {
     /// A persistent message with this body and no other property.
     #[must_use]
     pub fn new(body: impl Into<Bytes>) -> Self {
-        Self::with_properties(Properties { delivery_mode: Some(2), ..Properties::default() }, body)
+        let properties = Properties { delivery_mode: Some(2), ..Properties::default() };
+        Self { envelope: UniqueArc::new(Envelope::unpublished(properties, body.into(), false)) }
     }
 
     /// A message with exactly these properties.
     #[must_use]
     pub fn with_properties(properties: Properties, body: impl Into<Bytes>) -> Self {
-        Self { envelope: UniqueArc::new(Envelope::unpublished(properties, body.into())) }
+        Self { envelope: UniqueArc::new(Envelope::unpublished(properties, body.into(), true)) }
     }
 
     /// A persistent message whose body is `value` as JSON, with content type `application/json`.
@@ -154,42 +155,42 @@ impl Message {
     /// Asks to survive a restart of the broker (delivery mode 2): the default of [`Message::new`].
     #[must_use]
     pub fn persistent(mut self) -> Self {
-        self.properties_mut().delivery_mode = Some(DeliveryMode::Persistent as u8 + 1);
+        self.envelope.set(false).delivery_mode = Some(DeliveryMode::Persistent as u8 + 1);
         self
     }
 
     /// Need not survive a restart of the broker (delivery mode 1).
     #[must_use]
     pub fn transient(mut self) -> Self {
-        self.properties_mut().delivery_mode = Some(DeliveryMode::Transient as u8 + 1);
+        self.envelope.set(false).delivery_mode = Some(DeliveryMode::Transient as u8 + 1);
         self
     }
 
     /// Expires this long after it came to a queue, in whole milliseconds (the rest is cut off).
     #[must_use]
     pub fn expires_in(mut self, span: Duration) -> Self {
-        self.properties_mut().expiration = Some(Arc::from(span.as_millis().to_string()));
+        self.envelope.set(true).expiration = Some(Arc::from(span.as_millis().to_string()));
         self
     }
 
     /// Sets the priority.
     #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {
-        self.properties_mut().priority = Some(priority);
+        self.envelope.set(false).priority = Some(priority);
         self
     }
 
     /// Sets the time of making, in seconds since 1970.
     #[must_use]
     pub fn timestamp(mut self, seconds: u64) -> Self {
-        self.properties_mut().timestamp = Some(seconds);
+        self.envelope.set(false).timestamp = Some(seconds);
         self
     }
 
     /// Puts a header in.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<str>, value: impl Into<Value>) -> Self {
-        self.properties_mut().headers.get_or_insert_default().insert(name, value);
+        self.envelope.set(true).headers.get_or_insert_default().insert(name, value);
         self
     }
 
@@ -234,7 +235,9 @@ macro_rules! text_setters {
             $($(#[$doc])*
             #[must_use]
             pub fn $name(mut self, text: impl Into<Arc<str>>) -> Self {
-                self.properties_mut().$field = Some(text.into());
+                let text = text.into();
+                let is_long = text.len() > Name::MAX_BYTES;
+                self.envelope.set(is_long).$field = Some(text);
                 self
             })+
         }

@@ -10,6 +10,7 @@ use crate::base::Name;
 use crate::engine::{Engine, NoRoute, Outcome};
 use crate::message::{Envelope, Message, SharedEnvelope};
 use route_cache::{At, RouteCache};
+use send::First;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +111,7 @@ impl Publisher {
         let (envelope, at) = self.prepare(key, message)?;
         let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
         self.engine.reply(&envelope);
-        self.routes.release();
+        self.release(at);
         conclude(&self.engine, &outcome, envelope, self.mandatory)
     }
 
@@ -141,7 +142,10 @@ impl Publisher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
-        self.send_waiting(key, message).await
+        match self.send_first(key, message)? {
+            First::Sent(routed) => Ok(routed),
+            First::Waits(envelope, at) => self.send_waiting(envelope, at).await,
+        }
     }
 
     /// Publishes, blocking until there is room in every queue.
@@ -152,7 +156,10 @@ impl Publisher {
     ///
     /// As [`Publisher::send`].
     pub fn blocking_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
-        self.send_by(key, message, None)
+        match self.send_first(key, message)? {
+            First::Sent(routed) => Ok(routed),
+            First::Waits(envelope, at) => self.send_by(envelope, at, None),
+        }
     }
 
     /// Publishes, blocking until there is room in every queue, at most for `span` on the broker's clock.
@@ -164,28 +171,50 @@ impl Publisher {
     /// As [`Publisher::send`], and [`Timeout`](PublishErrorKind::Timeout) with the message.
     pub fn send_timeout(&mut self, key: &str, message: Message, span: Duration) -> Result<Routed, PublishError> {
         let deadline = self.engine.clock.now() + span;
-        self.send_by(key, message, Some(deadline))
+        match self.send_first(key, message)? {
+            First::Sent(routed) => Ok(routed),
+            First::Waits(envelope, at) => self.send_by(envelope, at, Some(deadline)),
+        }
     }
 
-    /// Freezes the message and finds its route.
+    /// Freezes the message and finds its route, which is mostly remembered.
+    #[inline]
     fn prepare(&mut self, key: &str, message: Message) -> Result<(SharedEnvelope, At), PublishError> {
+        if !self.engine.is_stopped()
+            && let Some((key, at)) = self.routes.find(key)
+        {
+            let envelope = freeze(&self.engine, self.exchange.clone(), key, message)?;
+            return if envelope.has_carbon() { self.route(envelope) } else { Ok((envelope, at)) };
+        }
+        self.prepare_anew(key, message)
+    }
+
+    /// As [`Publisher::prepare`], with a route that is not remembered.
+    fn prepare_anew(&mut self, key: &str, message: Message) -> Result<(SharedEnvelope, At), PublishError> {
         if self.engine.is_stopped() {
             return Err(PublishError::new(PublishErrorKind::Closed, message));
         }
-        let (key, known) = match self.routes.find(key) {
-            Some((key, at)) => (key, Some(at)),
-            None => match Name::new(key) {
-                Ok(key) => (key, None),
-                Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
-            },
+        let key = match Name::new(key) {
+            Ok(key) => key,
+            Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
         };
         let envelope = freeze(&self.engine, self.exchange.clone(), key, message)?;
-        match known.filter(|_| !envelope.has_carbon()) {
-            Some(at) => Ok((envelope, at)),
-            None => match self.routes.take(&self.engine, &self.exchange, &envelope) {
-                Ok(at) => Ok((envelope, at)),
-                Err(why) => Err(no_route(&self.engine, why, envelope)),
-            },
+        self.route(envelope)
+    }
+
+    /// Finds the route of a message anew.
+    fn route(&mut self, envelope: SharedEnvelope) -> Result<(SharedEnvelope, At), PublishError> {
+        match self.routes.take(&self.engine, &self.exchange, &envelope) {
+            Ok(at) => Ok((envelope, at)),
+            Err(why) => Err(no_route(&self.engine, why, envelope)),
+        }
+    }
+
+    /// Lets go of a route that is not remembered.
+    #[inline]
+    fn release(&mut self, at: At) {
+        if matches!(at, At::Passing) {
+            self.routes.release();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sending with back-pressure: wait until every queue has room, then give it to all.
 //!
-//! The steps of one attempt, which threads and tasks share: find the route (anew each time, since the topology may have
+//! Mostly there is one queue and it has room: that is the first attempt, which needs nothing else. All that can wait is
+//! built after it. The steps of one attempt, which threads and tasks share: find the route (anew each time, since the topology may have
 //! changed while waiting); if a queue has no room, wait there; else offer it to each, with the room checked under the
 //! same lock that takes it. Whoever lost its room in between is left over, and waited for alone.
 
@@ -14,6 +15,14 @@ use crate::queue::effect::Offered;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+
+/// What came of the first attempt.
+pub(super) enum First {
+    /// The queue has it.
+    Sent(Routed),
+    /// There is not one queue, or it did not take it: the message and its route.
+    Waits(SharedEnvelope, At),
+}
 
 /// A message that is being sent.
 struct Sending {
@@ -41,8 +50,22 @@ enum Room {
 }
 
 impl Publisher {
-    pub(super) async fn send_waiting(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
-        let mut sending = self.begin(key, message)?;
+    /// Gives the message to its queue at once, if it has one queue with room.
+    #[inline]
+    pub(super) fn send_first(&mut self, key: &str, message: Message) -> Result<First, PublishError> {
+        let (envelope, at) = self.prepare(key, message)?;
+        if let [cell] = self.routes.cells(at).as_slice()
+            && self.engine.offer_into_room(&envelope, cell)
+        {
+            self.engine.reply(&envelope);
+            self.release(at);
+            return Ok(First::Sent(Routed { queues: 1 }));
+        }
+        Ok(First::Waits(envelope, at))
+    }
+
+    pub(super) async fn send_waiting(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
+        let mut sending = Sending::new(envelope, at);
         poll_fn(|context| {
             let sent = self.attempt(&mut sending, &|| Waiter::Task(context.waker().clone()));
             sent.map_or(Poll::Pending, Poll::Ready)
@@ -52,11 +75,11 @@ impl Publisher {
 
     pub(super) fn send_by(
         &mut self,
-        key: &str,
-        message: Message,
+        envelope: SharedEnvelope,
+        at: At,
         deadline: Option<Moment>,
     ) -> Result<Routed, PublishError> {
-        let mut sending = self.begin(key, message)?;
+        let mut sending = Sending::new(envelope, at);
         let engine = Arc::clone(&self.engine);
         let sent = engine.block(deadline, || self.attempt(&mut sending, &Waiter::this_thread));
         sent.unwrap_or_else(|| {
@@ -65,11 +88,6 @@ impl Publisher {
             engine.publishes.count(&sending.outcome);
             Err(PublishError::new(PublishErrorKind::Timeout { taken }, sending.envelope.as_given()))
         })
-    }
-
-    fn begin(&mut self, key: &str, message: Message) -> Result<Sending, PublishError> {
-        let (envelope, at) = self.prepare(key, message)?;
-        Ok(Sending { envelope, at: Some(at), outcome: Outcome::default(), left: Cells::new(), spot: Spot::default() })
     }
 
     /// One attempt. `None` where it waits: the waiter is registered.
@@ -144,6 +162,10 @@ impl Publisher {
 }
 
 impl Sending {
+    fn new(envelope: SharedEnvelope, at: At) -> Self {
+        Self { envelope, at: Some(at), outcome: Outcome::default(), left: Cells::new(), spot: Spot::default() }
+    }
+
     /// Looks for room in all of these, and waits at the first that has none.
     fn look(&mut self, engine: &Engine, cells: &[Arc<QueueCell>], waiter: &dyn Fn() -> Waiter) -> Room {
         let bytes = self.envelope.body().len() as u64;
