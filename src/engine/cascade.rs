@@ -48,6 +48,7 @@ impl Engine {
 
     /// Does what acts on one queue or several left to do: a message has come to all its queues before anything that
     /// died of it moves on.
+    #[inline]
     pub(crate) fn finish(&self, work: Work) {
         if !work.is_empty() || self.has_backlog() || self.is_stopped() {
             self.finish_some(work);

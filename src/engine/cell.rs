@@ -21,7 +21,7 @@ use super::waiter::{WaitList, Waiter};
 use super::work::Work;
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
-use crate::message::{Reason, SharedEnvelope};
+use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use std::collections::VecDeque;
@@ -160,18 +160,38 @@ impl QueueCell {
             return Some(Offered::Gone);
         }
         let inner = &mut *inner;
-        let bytes = envelope.body().len() as u64;
-        if !self.acks.is_empty() && (self.acks.are_some() || inner.state.needs_acks(bytes)) {
-            inner.take_acks(self, engine);
-        }
-        if into_room && !inner.state.has_room(bytes) {
-            inner.conclude(self, engine, work);
-            return None;
-        }
-        let now = engine.now_for(&inner.state, Some(envelope));
-        let offered = inner.state.offer(now, publisher, SharedEnvelope::clone(envelope), &mut inner.sinks);
+        inner.take_acks_for(self, engine, envelope);
+        let offered = (!into_room || inner.state.has_room(envelope.body().len() as u64)).then(|| {
+            let now = engine.now_for(&inner.state, Some(envelope));
+            inner.state.offer(now, publisher, SharedEnvelope::clone(envelope), &mut inner.sinks)
+        });
         inner.conclude(self, engine, work);
-        Some(offered)
+        offered
+    }
+
+    /// Gives a message to the queue, for good; gives it back where the queue was deleted, or has no room.
+    pub(crate) fn give(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        envelope: SharedEnvelope,
+    ) -> Result<(), SharedEnvelope> {
+        let mut inner = self.inner.lock();
+        if self.is_closed() {
+            return Err(envelope);
+        }
+        let inner = &mut *inner;
+        inner.take_acks_for(self, engine, &envelope);
+        let given = if inner.state.has_room(envelope.body().len() as u64) {
+            let now = engine.now_for(&inner.state, Some(&envelope));
+            let offered = inner.state.offer(now, None, envelope, &mut inner.sinks);
+            debug_assert_eq!(offered, Offered::Taken, "there was room");
+            Ok(())
+        } else {
+            Err(envelope)
+        };
+        inner.conclude(self, engine, work);
+        given
     }
 
     /// Lets a consumer in, with the place where its deliveries go.
@@ -302,7 +322,17 @@ impl QueueCell {
 }
 
 impl Inner {
+    /// Takes in what was noted as acknowledged, where it matters to this message or is so much that it is time.
+    #[inline]
+    fn take_acks_for(&mut self, cell: &Arc<QueueCell>, engine: &Engine, envelope: &Envelope) {
+        let acks = &cell.acks;
+        if !acks.is_empty() && (acks.are_some() || self.state.needs_acks(envelope.body().len() as u64)) {
+            self.take_acks(cell, engine);
+        }
+    }
+
     /// Takes in what was noted as acknowledged. True where there was something.
+    #[inline]
     fn take_acks(&mut self, cell: &Arc<QueueCell>, engine: &Engine) -> bool {
         if cell.acks.is_empty() {
             return false;
@@ -323,6 +353,7 @@ impl Inner {
     }
 
     /// What every act ends with, under the lock.
+    #[inline]
     fn conclude(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) {
         self.carry_out(cell, work);
         while cell.acks.set_prompt(self.is_prompt()) {
@@ -344,11 +375,13 @@ impl Inner {
     }
 
     /// Whether somebody may be waiting for an acknowledgement.
+    #[inline]
     fn is_prompt(&self) -> bool {
         !self.room.is_empty() || self.sinks.is_awaited() && self.state.has_ready() || self.state.wants_clock(None)
     }
 
     /// Carries out, under the lock, the effects that belong there.
+    #[inline]
     fn carry_out(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
         if !self.sinks.effects.is_empty() {
             self.carry_out_effects(cell, work);
@@ -407,6 +440,7 @@ impl Inner {
     }
 
     /// Writes the next deadline into the table, if it changed.
+    #[inline]
     fn mirror(&mut self, cell: &QueueCell, deadlines: &Deadlines, work: &mut Work) {
         let next = self.state.next_deadline().unwrap_or(Moment::MAX);
         if next != self.mirrored {

@@ -55,6 +55,7 @@ impl Mailbox {
     }
 
     /// A delivery came. Gives whoever waits for it.
+    #[inline]
     pub(crate) fn put(&mut self, handout: Handout) -> Option<Waiter> {
         self.waiting.push_back(handout);
         self.stirred.set(true);

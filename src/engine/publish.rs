@@ -149,15 +149,19 @@ impl Engine {
         outcome
     }
 
-    /// Offers a message to its only queue, if that has room. False where the queue did not take it.
-    pub(crate) fn offer_into_room(&self, envelope: &SharedEnvelope, cell: &Arc<QueueCell>) -> bool {
+    /// Gives a message to its only queue, if that has room; gives it back where not, and where it may be a direct reply.
+    #[inline]
+    pub(crate) fn give(&self, envelope: SharedEnvelope, cell: &Arc<QueueCell>) -> Result<(), SharedEnvelope> {
+        if self.may_be_reply(&envelope) {
+            return Err(envelope);
+        }
         let mut work = Work::default();
-        let taken = cell.offer(self, &mut work, None, envelope, true) == Some(Offered::Taken);
-        if taken {
+        let given = cell.give(self, &mut work, envelope);
+        if given.is_ok() {
             self.publishes.count_taken();
         }
         self.finish(work);
-        taken
+        given
     }
 
     /// Lends one of the router's buffers.

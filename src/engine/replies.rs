@@ -74,16 +74,15 @@ impl Replies {
 }
 
 impl Engine {
-    /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same.
+    /// Whether somebody may wait for a message as a direct reply.
     #[inline]
-    pub(crate) fn reply(&self, envelope: &SharedEnvelope) {
-        if envelope.exchange().is_empty() {
-            self.reply_by_key(envelope);
-        }
+    pub(crate) fn may_be_reply(&self, envelope: &Envelope) -> bool {
+        envelope.exchange().is_empty() && envelope.keys().any(|key| key.starts_with(ADDRESS))
     }
 
-    fn reply_by_key(&self, envelope: &SharedEnvelope) {
-        if !envelope.keys().any(|key| key.starts_with(ADDRESS)) {
+    /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same.
+    pub(crate) fn reply(&self, envelope: &SharedEnvelope) {
+        if !self.may_be_reply(envelope) {
             return;
         }
         let mut wakes = Wakes::new();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 /// only put something down, and return whoever waits for it, to be woken when the lock is free.
 pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// A delivery for the consumer `tag` arrived. Deliveries of one queue arrive in their order.
+    #[inline]
     fn deliver(&self, queue: &Arc<QueueCell>, tag: &Name, handout: Handout) -> Option<Waiter>;
 
     /// The queue cancelled a consumer: it was deleted.
@@ -58,11 +59,13 @@ pub(crate) struct Sinks {
 
 impl Sinks {
     /// The sink of a consumer.
+    #[inline]
     pub(crate) fn of(&mut self, consumer: ConsumerId) -> Option<&mut SinkOf> {
         self.sinks.get_mut(consumer.slot as usize)?.as_mut().filter(|sink| sink.consumer == consumer)
     }
 
     /// The mailbox of a consumer.
+    #[inline]
     pub(crate) fn mailbox(&mut self, consumer: ConsumerId) -> Option<&mut Mailbox> {
         match &mut self.of(consumer)?.place {
             Place::Mailbox(mailbox) => Some(mailbox),
@@ -100,6 +103,7 @@ impl Sinks {
     }
 
     /// Somebody waited, and need not any more.
+    #[inline]
     pub(crate) fn wake(&mut self, waiter: Option<Waiter>) {
         let Some(waiter) = waiter else { return };
         self.awaited -= 1;

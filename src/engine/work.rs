@@ -39,6 +39,7 @@ pub(crate) struct Rest {
 
 impl Work {
     /// Whether there is nothing to do.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.wake.is_none() && !self.kick && self.freed.is_none() && self.rest.is_none()
     }

@@ -55,6 +55,7 @@ impl QueueState {
     }
 
     /// A message comes in. `publisher` is the channel it came through, if it came through one.
+    #[inline]
     pub fn offer(
         &mut self,
         now: Moment,
@@ -155,6 +156,7 @@ impl QueueState {
 
     /// When `advance` would next do something.
     #[must_use]
+    #[inline]
     pub fn next_deadline(&self) -> Option<Moment> {
         each!(ref self, queue => queue.next_deadline())
     }
@@ -184,6 +186,7 @@ impl QueueState {
     }
 
     /// Whether there are messages that the queue is done with.
+    #[inline]
     pub(crate) fn has_freed(&self) -> bool {
         each!(ref self, queue => queue.has_freed())
     }
@@ -196,6 +199,7 @@ impl QueueState {
 
     /// The settings in force.
     #[must_use]
+    #[inline]
     pub fn settings(&self) -> &Settings {
         each!(ref self, queue => queue.settings())
     }
@@ -228,6 +232,7 @@ impl QueueState {
 
     /// Whether a body of `bytes` would be taken now, and not refused.
     #[must_use]
+    #[inline]
     pub fn has_room(&self, bytes: u64) -> bool {
         each!(ref self, queue => queue.has_room(bytes))
     }
@@ -247,6 +252,7 @@ impl QueueState {
 
     /// Whether the moment matters to this queue now: something in it can expire, or may if it takes `envelope`.
     #[must_use]
+    #[inline]
     pub fn wants_clock(&self, envelope: Option<&Envelope>) -> bool {
         let settings = self.settings();
         settings.message_ttl_millis.is_some()
@@ -258,6 +264,7 @@ impl QueueState {
 
     /// Whether a message waits.
     #[must_use]
+    #[inline]
     pub fn has_ready(&self) -> bool {
         each!(ref self, queue => queue.has_ready())
     }
@@ -265,6 +272,7 @@ impl QueueState {
     /// Whether acknowledgements that came before matter to a message of `bytes` that comes in: to who gets it, or to
     /// whether it is taken. Only a classic queue is ever asked, for only it lends.
     #[must_use]
+    #[inline]
     pub fn needs_acks(&self, bytes: u64) -> bool {
         match &self.kind {
             Kind::Classic(queue) => queue.needs_acks(bytes),

@@ -18,6 +18,7 @@ impl Turns {
     }
 
     /// Whoever is next, without taking it.
+    #[inline]
     pub(crate) fn first(&self) -> Option<ConsumerId> {
         self.classes.iter().find_map(|(_, class)| class.front().copied())
     }
@@ -28,6 +29,7 @@ impl Turns {
     }
 
     /// Serves whoever is next and puts it at the end of its priority, in one step.
+    #[inline]
     pub(crate) fn rotate(&mut self) {
         let Some((_, class)) = self.classes.iter_mut().find(|(_, class)| !class.is_empty()) else { return };
         // A lone consumer stays where it is.

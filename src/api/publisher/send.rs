@@ -54,14 +54,14 @@ impl Publisher {
     #[inline]
     pub(super) fn send_first(&mut self, key: &str, message: Message) -> Result<First, PublishError> {
         let (envelope, at) = self.prepare(key, message)?;
-        if let [cell] = self.routes.cells(at).as_slice()
-            && self.engine.offer_into_room(&envelope, cell)
-        {
-            self.engine.reply(&envelope);
-            self.release(at);
-            return Ok(First::Sent(Routed { queues: 1 }));
+        let [cell] = self.routes.cells(at).as_slice() else { return Ok(First::Waits(envelope, at)) };
+        match self.engine.give(envelope, cell) {
+            Ok(()) => {
+                self.release(at);
+                Ok(First::Sent(Routed { queues: 1 }))
+            }
+            Err(envelope) => Ok(First::Waits(envelope, at)),
         }
-        Ok(First::Waits(envelope, at))
     }
 
     pub(super) async fn send_waiting(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {

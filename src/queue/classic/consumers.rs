@@ -150,6 +150,7 @@ impl Consumers {
 
     /// Whoever takes the next message: it is counted as having one more out (where it acknowledges) and goes to the end
     /// of its turns. `None` where nobody has room.
+    #[inline]
     pub(crate) fn serve(&mut self) -> Option<Served> {
         if self.single_active {
             let active = self.active?;
@@ -172,6 +173,7 @@ impl Consumers {
     }
 
     /// Counts a delivery as settled. Gives the session where that gave a consumer of it room that had none.
+    #[inline]
     pub(crate) fn settled(&mut self, id: ConsumerId) -> Option<SessionId> {
         if let Some(consumer) = self.get_mut(id) {
             consumer.out = consumer.out.saturating_sub(1);
@@ -223,6 +225,7 @@ impl Consumers {
     }
 
     /// Takes one for this consumer, if all three gates are open.
+    #[inline]
     fn take(&mut self, id: ConsumerId) -> Option<Served> {
         let places = &mut self.places;
         let consumer = places.get_mut(id.slot as usize)?.as_mut().filter(|consumer| consumer.id == id)?;

@@ -76,6 +76,7 @@ impl ClassicQueue {
         }
     }
 
+    #[inline]
     pub(crate) fn offer(&mut self, now: Moment, envelope: SharedEnvelope, fx: &mut impl Outbox) -> Offered {
         self.catch_up(now, fx);
         let bytes = envelope.body().len() as u64;
@@ -157,6 +158,7 @@ impl ClassicQueue {
     }
 
     /// What was lent is acknowledged, one after the other: whoever has room again is served before the next one counts.
+    #[inline]
     pub(crate) fn done(&mut self, now: Moment, done: &[Done], fx: &mut impl Outbox) {
         self.catch_up(now, fx);
         self.totals.acknowledged += done.len() as u64;
@@ -281,6 +283,7 @@ impl ClassicQueue {
         }
     }
 
+    #[inline]
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         let timer = (self.timer != Moment::MAX).then_some(self.timer);
         [timer, self.unused_until()].into_iter().flatten().min()
@@ -326,6 +329,7 @@ impl ClassicQueue {
     }
 
     /// Whether a body of `bytes` would be taken now.
+    #[inline]
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let rejects = self.settings.overflow != Overflow::DropHead;
         let over = over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes);
@@ -361,6 +365,7 @@ impl ClassicQueue {
         }
     }
 
+    #[inline]
     fn hand_over(&mut self, entry: Entry, served: Served, fx: &mut impl Outbox) {
         self.count_delivery(&entry);
         let Served { id, session, no_ack, keeps } = served;
@@ -398,6 +403,7 @@ impl ClassicQueue {
     }
 
     /// Does what the timer would have done by now.
+    #[inline]
     fn catch_up(&mut self, now: Moment, fx: &mut impl Outbox) {
         if self.timer <= now && self.timer != Moment::MAX {
             self.expire(now, fx);
@@ -418,11 +424,13 @@ impl ClassicQueue {
         fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None });
     }
 
+    #[inline]
     fn count_delivery(&mut self, entry: &Entry) {
         self.totals.delivered += 1;
         self.totals.redelivered += u64::from(entry.returns > 0);
     }
 
+    #[inline]
     pub(crate) fn has_freed(&self) -> bool {
         !self.freed.is_empty()
     }
@@ -432,11 +440,13 @@ impl ClassicQueue {
     }
 
     /// Whether something that can expire may be here.
+    #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         self.timed && self.held() > 0
     }
 
     /// Whether a message waits.
+    #[inline]
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -453,6 +463,7 @@ impl ClassicQueue {
     }
 
     /// How many messages are here or out.
+    #[inline]
     fn held(&self) -> usize {
         self.ready.len() + self.unacked.len() + self.lent.count
     }
@@ -463,6 +474,7 @@ impl ClassicQueue {
     }
 
     /// When the queue's time without use ends.
+    #[inline]
     pub(crate) fn unused_until(&self) -> Option<Moment> {
         let expires = self.settings.expires_millis?;
         (self.consumers.len() == 0).then(|| self.used.plus_millis(expires)).filter(|end| *end != Moment::MAX)
