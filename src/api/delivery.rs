@@ -58,9 +58,10 @@ pub enum Settled {
 
 impl Delivery {
     /// A delivery of what the queue handed out.
+    #[inline]
     pub(super) fn new(source: &Arc<Source>, mut handout: Handout) -> Self {
         if handout.counted && handout.returns > 0 {
-            handout.envelope = SharedEnvelope::new(handout.envelope.with_delivery_count(handout.returns));
+            show_count(&mut handout);
         }
         Self { source: Arc::clone(source), handout }
     }
@@ -164,6 +165,12 @@ impl Delivery {
         };
         if there { Settled::Done } else { Settled::Gone }
     }
+}
+
+/// Lets the message tell how often it came back.
+#[cold]
+fn show_count(handout: &mut Handout) {
+    handout.envelope = SharedEnvelope::new(handout.envelope.with_delivery_count(handout.returns));
 }
 
 impl Drop for Delivery {

@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+/// How many windows of undrained deliveries a prefetch may be, to be bound enough by itself.
+const WINDOWS: usize = 8;
+
 /// A consumer to be opened; made by [`Broker::consumer`](crate::Broker::consumer).
 ///
 /// ```
@@ -89,8 +92,9 @@ impl<'a> ConsumerBuilder<'a> {
             None => Name::known(&format!("amq.ctag-{}", engine.next_name())),
         };
         let session = engine.next_session();
+        // A prefetch of some windows bounds well enough how much one act hands over.
         let window = engine.limits.undrained_deliveries;
-        let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize <= window;
+        let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize / WINDOWS <= window;
         let credit = Arc::new(if bounded { Credit::unbounded() } else { Credit::new(window) });
         let stirred = Stirred::default();
         let spec = ConsumerSpec {
