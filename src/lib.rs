@@ -243,9 +243,9 @@ pub use api::{
 };
 pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Item, Problem, Queue, Report, Topology};
 pub use api::{
-    BrokerStats, ConsumeError, Consumer, ConsumerBuilder, DeadLetterStats, Delivery, Iter, Left, Peeked, PublishError,
-    PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, Routed, Settled, Shutdown, ShutdownFuture,
-    ShutdownReport,
+    BrokerStats, ConsumeError, Consumer, ConsumerBuilder, DeadLetterStats, Deliveries, Delivery, Iter, Left, Peeked,
+    PublishError, PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, Routed, Settled, Shutdown,
+    ShutdownFuture, ShutdownReport,
 };
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};

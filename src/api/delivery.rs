@@ -60,9 +60,7 @@ impl Delivery {
     /// A delivery of what the queue handed out.
     #[inline]
     pub(super) fn new(source: &Arc<Source>, mut handout: Handout) -> Self {
-        if handout.counted && handout.returns > 0 {
-            show_count(&mut handout);
-        }
+        show_count(&mut handout);
         Self { source: Arc::clone(source), handout }
     }
 
@@ -163,14 +161,24 @@ impl Delivery {
                 engine.give_back(cell, vec![handout], settlement)
             }
         };
-        if there { Settled::Done } else { Settled::Gone }
+        Settled::of(there)
     }
 }
 
-/// Lets the message tell how often it came back.
-#[cold]
-fn show_count(handout: &mut Handout) {
-    handout.envelope = SharedEnvelope::new(handout.envelope.with_delivery_count(handout.returns));
+impl Settled {
+    /// Whether the queue was there.
+    pub(super) fn of(there: bool) -> Self {
+        if there { Self::Done } else { Self::Gone }
+    }
+}
+
+/// Lets the message tell how often it came back, where its queue shows that. Nothing changes where it does already.
+#[inline]
+pub(super) fn show_count(handout: &mut Handout) {
+    if handout.counted && handout.returns > 0 {
+        handout.envelope = SharedEnvelope::new(handout.envelope.with_delivery_count(handout.returns));
+        handout.counted = false;
+    }
 }
 
 impl Drop for Delivery {

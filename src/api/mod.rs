@@ -17,6 +17,7 @@ mod definitions_json;
 mod definitions_read;
 #[cfg(feature = "serde")]
 mod definitions_write;
+mod deliveries;
 mod delivery;
 mod exchange;
 mod one_off;
@@ -44,6 +45,7 @@ pub use declare_check::{DeclareError, Problem};
 pub use definitions::{Definitions, Notice};
 #[cfg(feature = "serde")]
 pub use definitions_error::DefinitionsError;
+pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settled};
 pub use exchange::Exchange;
 pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed};

@@ -112,17 +112,20 @@ impl Broker {
     pub fn stats(&self) -> BrokerStats {
         let engine = self.engine();
         let queues = engine.cells().iter().map(|cell| QueueStats::of(engine, cell)).collect();
-        let (exchanges, bindings) = {
-            let topology = engine.topology.read();
-            (topology.graph.len() as u64, topology.graph.binding_count() as u64)
-        };
         let (publishes, letters) = (&engine.publishes, &engine.letters);
+        let (exchanges, bindings, published) = {
+            // No queue is deleted meanwhile, so that each publish is counted by its queue or by the engine.
+            let topology = engine.topology.read();
+            let given: u64 = topology.queues.iter().flatten().map(|cell| cell.given()).sum();
+            let published = given + read(&publishes.published);
+            (topology.graph.len() as u64, topology.graph.binding_count() as u64, published)
+        };
         BrokerStats {
             queues,
             exchanges,
             bindings,
             publishes: PublishStats {
-                published: read(&publishes.published),
+                published,
                 unroutable: read(&publishes.unroutable),
                 refused: read(&publishes.refused),
                 full: read(&publishes.full),

@@ -19,39 +19,48 @@
 
 use crate::base::sync::{Mutex, Rank};
 use crate::queue::effect::Done;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// At so many the one who notes carries them out, so that what waits for them does not wait for long.
-const MOST: usize = 64;
+const MOST: u32 = 64;
 
 /// At so many a publish carries them out that does not need them.
-const SOME: usize = 32;
+const SOME: u32 = 32;
 
-/// Noted acknowledgements of one queue. Invariant: `count` is the length of the list when its lock is free.
+/// Noted acknowledgements of one queue. Invariant: `count` is that of the list when its lock is free.
 #[derive(Debug)]
 pub(crate) struct Acks {
-    noted: Mutex<Vec<Done>>,
+    noted: Mutex<Noted>,
     /// Changed under the lock of the list.
-    count: AtomicUsize,
+    count: AtomicU32,
     /// Changed under that lock and the queue's.
     prompt: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// In order. What one consumer acknowledged in a row is one settlement: nobody else is served in between.
+    list: Vec<Done>,
+    count: u32,
 }
 
 impl Acks {
     /// None noted.
     pub(crate) fn new() -> Self {
-        Self { noted: Mutex::new(Rank::Leaf, Vec::new()), count: AtomicUsize::new(0), prompt: AtomicBool::new(false) }
+        let noted = Mutex::new(Rank::Leaf, Noted::default());
+        Self { noted, count: AtomicU32::new(0), prompt: AtomicBool::new(false) }
     }
 
     /// Says, under the queue's lock, whether acknowledgements are to be carried out at once from now on. True where some
     /// were noted by somebody who had not seen that.
+    #[inline]
     pub(crate) fn set_prompt(&self, prompt: bool) -> bool {
         if self.prompt.load(Ordering::Relaxed) == prompt {
             return false;
         }
         let noted = self.noted.lock();
         self.prompt.store(prompt, Ordering::Relaxed);
-        prompt && !noted.is_empty()
+        prompt && noted.count > 0
     }
 
     /// Whether there are any, as far as the caller can know.
@@ -64,26 +73,27 @@ impl Acks {
         self.count.load(Ordering::Relaxed) >= SOME
     }
 
-    /// Notes one. True where it is time to carry them out.
+    /// Notes a settlement. True where it is time to carry them out.
+    #[inline]
     pub(crate) fn note(&self, done: Done) -> bool {
         let mut noted = self.noted.lock();
-        noted.push(done);
-        self.count.store(noted.len(), Ordering::Release);
-        noted.len() >= MOST || self.prompt.load(Ordering::Relaxed)
-    }
-
-    /// Notes several. True where it is time to carry them out.
-    pub(crate) fn note_all(&self, done: impl Iterator<Item = Done>) -> bool {
-        let mut noted = self.noted.lock();
-        noted.extend(done);
-        self.count.store(noted.len(), Ordering::Release);
-        noted.len() >= MOST || self.prompt.load(Ordering::Relaxed)
+        noted.count = noted.count.saturating_add(done.count);
+        match noted.list.last_mut().filter(|last| last.consumer == done.consumer) {
+            Some(last) => {
+                last.count = last.count.saturating_add(done.count);
+                last.bytes = last.bytes.saturating_add(done.bytes);
+            }
+            None => noted.list.push(done),
+        }
+        self.count.store(noted.count, Ordering::Release);
+        noted.count >= MOST || self.prompt.load(Ordering::Relaxed)
     }
 
     /// Takes all, into a list that is empty.
     pub(crate) fn take(&self, into: &mut Vec<Done>) {
         let mut noted = self.noted.lock();
-        std::mem::swap(&mut *noted, into);
+        std::mem::swap(&mut noted.list, into);
+        noted.count = 0;
         self.count.store(0, Ordering::Release);
     }
 }

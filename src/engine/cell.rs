@@ -28,6 +28,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// How many messages a queue takes at most under one lock.
+const AT_ONCE: usize = 64;
+
 /// A declared queue.
 #[derive(Debug)]
 pub(crate) struct QueueCell {
@@ -56,6 +59,8 @@ struct Inner {
     room: WaitList,
     /// A buffer that acts use.
     acking: Vec<Done>,
+    /// How many publishes came here and nowhere else.
+    given: u64,
     /// What the table of deadlines says.
     mirrored: Moment,
 }
@@ -88,7 +93,7 @@ impl QueueCell {
     ) -> Self {
         let state = QueueState::new(now, spec.kind, settings, limits);
         let (sinks, room) = (Sinks::default(), WaitList::default());
-        let inner = Inner { state, sinks, room, acking: Vec::new(), mirrored: Moment::MAX };
+        let inner = Inner { state, sinks, room, acking: Vec::new(), given: 0, mirrored: Moment::MAX };
         let (acks, inner) = (Acks::new(), Mutex::new(Rank::Queue, inner));
         Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, backlog: AtomicBool::new(false), inner }
     }
@@ -186,12 +191,49 @@ impl QueueCell {
             let now = engine.now_for(&inner.state, Some(&envelope));
             let offered = inner.state.offer(now, None, envelope, &mut inner.sinks);
             debug_assert_eq!(offered, Offered::Taken, "there was room");
+            inner.given += 1;
             Ok(())
         } else {
             Err(envelope)
         };
         inner.conclude(self, engine, work);
         given
+    }
+
+    /// Gives messages to the queue, in their order, as many as it has room for, but no more than [`AT_ONCE`]. Returns how
+    /// many it took.
+    pub(crate) fn give_many(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        envelopes: &mut VecDeque<SharedEnvelope>,
+    ) -> usize {
+        let mut inner = self.inner.lock();
+        if self.is_closed() {
+            return 0;
+        }
+        let inner = &mut *inner;
+        let mut given = 0;
+        while given < AT_ONCE
+            && let Some(envelope) = envelopes.pop_front()
+        {
+            inner.take_acks_for(self, engine, &envelope);
+            if !inner.state.has_room(envelope.body().len() as u64) {
+                envelopes.push_front(envelope);
+                break;
+            }
+            let now = engine.now_for(&inner.state, Some(&envelope));
+            inner.state.offer(now, None, envelope, &mut inner.sinks);
+            given += 1;
+        }
+        inner.given += given as u64;
+        inner.conclude(self, engine, work);
+        given
+    }
+
+    /// How many publishes came here and nowhere else.
+    pub(crate) fn given(&self) -> u64 {
+        self.inner.lock().given
     }
 
     /// Lets a consumer in, with the place where its deliveries go.
@@ -273,6 +315,7 @@ impl QueueCell {
     /// Marks the queue as deleted and closes its machine, if `allow` agrees. Returns how many messages were ready.
     pub(crate) fn close<E>(
         self: &Arc<Self>,
+        engine: &Engine,
         work: &mut Work,
         allow: impl FnOnce(&QueueState) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
@@ -284,6 +327,7 @@ impl QueueCell {
         let inner = &mut *inner;
         let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);
+        engine.publishes.published.fetch_add(std::mem::take(&mut inner.given), Ordering::Relaxed);
         inner.carry_out(self, work);
         work.free(inner.state.take_freed());
         // Plain consumers have not fetched yet what was handed over before.

@@ -198,7 +198,7 @@ impl Engine {
         // All are closed before foreign code runs: whoever is woken finds no deadline of a queue that cannot be found.
         let mut work = Work::default();
         for cell in cells {
-            let closed = cell.close(&mut work, |_| Ok::<(), std::convert::Infallible>(()));
+            let closed = cell.close(self, &mut work, |_| Ok::<(), std::convert::Infallible>(()));
             debug_assert!(closed.is_ok());
             self.deadlines.set(cell.id, Moment::MAX);
         }

@@ -11,6 +11,7 @@ use crate::message::{Envelope, SharedEnvelope};
 use crate::queue::effect::Offered;
 use crate::route::{ExchangeKind, Graph, Scratch, Targets};
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,7 +56,8 @@ pub(crate) struct Outcome {
 /// What became of publishes. All only count up.
 #[derive(Debug, Default)]
 pub(crate) struct PublishCounts {
-    /// Messages published.
+    /// Messages published, but those that were given to their only queue: it counts them, under the lock that is taken
+    /// anyway, and when it is deleted they are added here.
     pub(crate) published: AtomicU64,
     /// Messages that no queue was bound for.
     pub(crate) unroutable: AtomicU64,
@@ -66,16 +68,10 @@ pub(crate) struct PublishCounts {
 }
 
 impl PublishCounts {
-    /// Counts one publish that every queue took: nearly all are so.
-    #[inline]
-    fn count_taken(&self) {
-        self.published.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Counts one publish.
     pub(crate) fn count(&self, outcome: &Outcome) {
-        self.count_taken();
         let count = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        count(&self.published);
         if *outcome == Outcome::default() {
             count(&self.unroutable);
         }
@@ -157,11 +153,23 @@ impl Engine {
         }
         let mut work = Work::default();
         let given = cell.give(self, &mut work, envelope);
-        if given.is_ok() {
-            self.publishes.count_taken();
-        }
         self.finish(work);
         given
+    }
+
+    /// Gives messages to their only queue, in order, as many as it takes; returns how many that were. None of them may be
+    /// a direct reply.
+    pub(crate) fn give_many(&self, envelopes: &mut VecDeque<SharedEnvelope>, cell: &Arc<QueueCell>) -> usize {
+        let mut all = 0;
+        loop {
+            let mut work = Work::default();
+            let given = cell.give_many(self, &mut work, envelopes);
+            self.finish(work);
+            all += given;
+            if given == 0 || envelopes.is_empty() {
+                return all;
+            }
+        }
     }
 
     /// Lends one of the router's buffers.

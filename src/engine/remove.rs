@@ -21,7 +21,7 @@ impl Engine {
         let mut work = Work::default();
         let ready = {
             let mut topology = self.topology.write();
-            let Some(ready) = cell.close(&mut work, allow)? else { return Ok(None) };
+            let Some(ready) = cell.close(self, &mut work, allow)? else { return Ok(None) };
             take_out(&mut topology, cell);
             self.deadlines.set(cell.id, crate::base::Moment::MAX);
             ready

@@ -30,21 +30,11 @@ impl Engine {
         given.is_some()
     }
 
-    /// Acknowledges a delivery that was lent, at once or, where nobody waits for it, with a later act on the queue: no
+    /// Acknowledges deliveries that were lent, at once or, where nobody waits for it, with a later act on the queue: no
     /// later call can tell. False where the queue is gone.
+    #[inline]
     pub(crate) fn ack(&self, cell: &Arc<QueueCell>, done: Done) -> bool {
-        let due = cell.acks.note(done);
-        self.acked(cell, due)
-    }
-
-    /// As [`Engine::ack`], for several.
-    pub(crate) fn ack_all(&self, cell: &Arc<QueueCell>, done: impl Iterator<Item = Done>) -> bool {
-        let due = cell.acks.note_all(done);
-        self.acked(cell, due)
-    }
-
-    fn acked(&self, cell: &Arc<QueueCell>, due: bool) -> bool {
-        if due || self.is_stopped() || cell.is_closed() {
+        if cell.acks.note(done) || self.is_stopped() || cell.is_closed() {
             return self.act(cell, |_, _| ()).is_some();
         }
         true

@@ -13,7 +13,6 @@ use std::sync::Arc;
 /// only put something down, and return whoever waits for it, to be woken when the lock is free.
 pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// A delivery for the consumer `tag` arrived. Deliveries of one queue arrive in their order.
-    #[inline]
     fn deliver(&self, queue: &Arc<QueueCell>, tag: &Name, handout: Handout) -> Option<Waiter>;
 
     /// The queue cancelled a consumer: it was deleted.

@@ -56,12 +56,14 @@ impl Claim {
     }
 }
 
-/// A lent message that is acknowledged: the queue need not see it again.
+/// Lent messages that are acknowledged together: the queue need not see them again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// Who had it.
+    /// Who had them.
     pub consumer: ConsumerId,
-    /// How many bytes its body has.
+    /// How many.
+    pub count: u32,
+    /// How many bytes their bodies have.
     pub bytes: u64,
 }
 
@@ -145,7 +147,7 @@ impl Handout {
     /// That it is acknowledged, for a queue that lent it.
     #[must_use]
     pub fn done(&self) -> Option<Done> {
-        Some(Done { consumer: self.consumer?, bytes: self.envelope.body().len() as u64 })
+        Some(Done { consumer: self.consumer?, count: 1, bytes: self.envelope.body().len() as u64 })
     }
 }
 

@@ -7,6 +7,7 @@ pub use builder::{ConsumeError, ConsumerBuilder};
 pub use stream::Iter;
 
 use super::channel::TryRecvError;
+use super::deliveries::Deliveries;
 use super::delivery::Delivery;
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
@@ -104,23 +105,15 @@ impl Consumer {
     ///
     /// As [`Consumer::recv`].
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match self.try_recv() {
-            Ok(delivery) => return Poll::Ready(Some(delivery)),
-            Err(TryRecvError::Closed) => return Poll::Ready(None),
-            Err(TryRecvError::Empty) => {}
-        }
-        match self.take(Some(Waiter::Task(context.waker().clone()))) {
-            Ok(delivery) => Poll::Ready(Some(delivery)),
-            Err(TryRecvError::Closed) => Poll::Ready(None),
-            Err(TryRecvError::Empty) => Poll::Pending,
-        }
+        self.poll_ready(context).map(|ready| ready.ok().and_then(|()| self.pop()))
     }
 
     /// Blocks until the next delivery. `None` at the end: the queue is deleted, the broker closed, or this cancelled.
     ///
     /// Not for asynchronous code, where it would block the executor's thread.
     pub fn blocking_recv(&mut self) -> Option<Delivery> {
-        self.receive_by(None).ok()
+        self.wait_by(None).ok()?;
+        self.pop()
     }
 
     /// Blocks until the next delivery, at most for `span` on the broker's clock.
@@ -132,7 +125,8 @@ impl Consumer {
     ///
     /// [`TryRecvError::Empty`] where none came in time, [`TryRecvError::Closed`] where none will come.
     pub fn recv_timeout(&mut self, span: Duration) -> Result<Delivery, TryRecvError> {
-        self.receive_by(Some(span))
+        self.wait_by(Some(span))?;
+        self.pop().ok_or(TryRecvError::Empty)
     }
 
     /// The next delivery, if it is here. Never waits.
@@ -141,7 +135,52 @@ impl Consumer {
     ///
     /// [`TryRecvError::Empty`] where there is none now, [`TryRecvError::Closed`] where there will be none.
     pub fn try_recv(&mut self) -> Result<Delivery, TryRecvError> {
-        self.take(None)
+        self.ready(None)?;
+        self.pop().ok_or(TryRecvError::Empty)
+    }
+
+    /// Waits for deliveries and gives all that are here, at most `limit` (0 is taken as 1), oldest first. `None` at the
+    /// end, as [`Consumer::recv`].
+    ///
+    /// Receiving and settling many at a time costs about half as much for each. It waits for the first only, never for
+    /// more.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Consumer::recv`].
+    ///
+    /// ```
+    /// # use leveret::{Broker, Message, QueueDeclare};
+    /// # let broker = Broker::new();
+    /// # broker.declare_queue(&QueueDeclare::new("orders"))?;
+    /// # broker.publish("", "orders", Message::new("one"))?;
+    /// let mut orders = broker.consumer("orders").open()?;
+    /// # smol::block_on(async {
+    /// if let Some(batch) = orders.recv_many(32).await {
+    ///     batch.ack();
+    /// }
+    /// # });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn recv_many(&mut self, limit: usize) -> Option<Deliveries> {
+        poll_fn(|context| self.poll_ready(context)).await.ok()?;
+        Some(Deliveries::take(&self.source, &mut self.drained, limit.max(1)))
+    }
+
+    /// As [`Consumer::recv_many`], blocking the thread.
+    pub fn blocking_recv_many(&mut self, limit: usize) -> Option<Deliveries> {
+        self.wait_by(None).ok()?;
+        Some(Deliveries::take(&self.source, &mut self.drained, limit.max(1)))
+    }
+
+    /// The deliveries that are here, at most `limit` (0 is taken as 1), oldest first. Never waits, and never empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::try_recv`].
+    pub fn try_recv_many(&mut self, limit: usize) -> Result<Deliveries, TryRecvError> {
+        self.ready(None)?;
+        Ok(Deliveries::take(&self.source, &mut self.drained, limit.max(1)))
     }
 
     /// Iterates over deliveries, blocking for each; ends where [`blocking_recv`](Consumer::blocking_recv) gives `None`.
@@ -160,13 +199,29 @@ impl Consumer {
         }
     }
 
-    /// What is drained already, or what a fetch from the mailbox gives; `waiter` is registered where there is nothing.
-    fn take(&mut self, waiter: Option<Waiter>) -> Result<Delivery, TryRecvError> {
-        if self.drained.is_empty() {
-            self.fetch(waiter)?;
+    /// Takes the first that is drained, if one is.
+    #[inline]
+    fn pop(&mut self) -> Option<Delivery> {
+        let handout = self.drained.pop_front()?;
+        Some(Delivery::new(&self.source, handout))
+    }
+
+    /// Sees to it that something is drained; where nothing can be, `waiter` is registered.
+    #[inline]
+    fn ready(&mut self, waiter: Option<Waiter>) -> Result<(), TryRecvError> {
+        if self.drained.is_empty() { self.fetch(waiter) } else { Ok(()) }
+    }
+
+    /// As [`Consumer::ready`], for a task.
+    fn poll_ready(&mut self, context: &Context<'_>) -> Poll<Result<(), TryRecvError>> {
+        match self.ready(None) {
+            Err(TryRecvError::Empty) => {}
+            ready => return Poll::Ready(ready),
         }
-        let handout = self.drained.pop_front().ok_or(TryRecvError::Empty)?;
-        Ok(Delivery::new(&self.source, handout))
+        match self.ready(Some(Waiter::Task(context.waker().clone()))) {
+            Err(TryRecvError::Empty) => Poll::Pending,
+            ready => Poll::Ready(ready),
+        }
     }
 
     /// Fetches what was put down for this consumer.
@@ -191,23 +246,25 @@ impl Consumer {
         }
     }
 
-    /// Blocks for a delivery.
-    fn receive_by(&mut self, span: Option<Duration>) -> Result<Delivery, TryRecvError> {
-        match self.try_recv() {
-            Err(TryRecvError::Empty) => {}
-            received => return received,
+    /// As [`Consumer::ready`], blocking for it.
+    #[inline]
+    fn wait_by(&mut self, span: Option<Duration>) -> Result<(), TryRecvError> {
+        match self.ready(None) {
+            Err(TryRecvError::Empty) => self.wait_longer_by(span),
+            ready => ready,
         }
+    }
+
+    fn wait_longer_by(&mut self, span: Option<Duration>) -> Result<(), TryRecvError> {
         let engine = Arc::clone(&self.source.engine);
         let deadline = span.map(|span| engine.clock.now() + span);
+        let once = |ready| (ready != Err(TryRecvError::Empty)).then_some(ready);
         // A delivery that is about to come is cheaper to wait for awake.
-        if let Some(delivery) = soon(|| self.try_recv().ok()) {
-            return Ok(delivery);
+        if let Some(ready) = soon(|| once(self.ready(None))) {
+            return ready;
         }
-        let received = engine.block(deadline, || match self.take(Some(Waiter::this_thread())) {
-            Err(TryRecvError::Empty) => None,
-            received => Some(received),
-        });
-        received.unwrap_or(Err(TryRecvError::Empty))
+        let ready = engine.block(deadline, || once(self.ready(Some(Waiter::this_thread()))));
+        ready.unwrap_or(Err(TryRecvError::Empty))
     }
 }
 

@@ -172,12 +172,12 @@ impl Consumers {
         self.departed.retain(|departed| departed.session != session);
     }
 
-    /// Counts a delivery as settled. Gives the session where that gave a consumer of it room that had none.
+    /// Counts deliveries as settled. Gives the session where that gave a consumer of it room that had none.
     #[inline]
-    pub(crate) fn settled(&mut self, id: ConsumerId) -> Option<SessionId> {
+    pub(crate) fn settled(&mut self, id: ConsumerId, count: u32) -> Option<SessionId> {
         if let Some(consumer) = self.get_mut(id) {
-            consumer.out = consumer.out.saturating_sub(1);
-            if !consumer.give_room() {
+            consumer.out = consumer.out.saturating_sub(count);
+            if !consumer.give_room(count) {
                 return None;
             }
             let session = consumer.spec.session;
@@ -186,13 +186,14 @@ impl Consumers {
         }
         let at = self.departed.iter().position(|departed| departed.id == id)?;
         let departed = self.departed.get_mut(at)?;
-        departed.out = departed.out.saturating_sub(1);
+        departed.out = departed.out.saturating_sub(count);
         let (session, tag, left) = (departed.session, departed.tag.clone(), departed.out);
         if left == 0 {
             self.departed.remove(at);
         }
         let successor = |consumer: &&mut Consumer| consumer.spec.session == session && consumer.spec.tag == tag;
-        let was_full = self.places.iter_mut().flatten().find(successor).is_some_and(Consumer::give_room);
+        let was_full = self.places.iter_mut().flatten().find(successor);
+        let was_full = was_full.is_some_and(|consumer| consumer.give_room(count));
         self.full -= usize::from(was_full);
         was_full.then_some(session)
     }
@@ -319,10 +320,10 @@ impl Consumer {
         self.room == Some(0)
     }
 
-    /// Gives room back for one. True where there was none.
-    fn give_room(&mut self) -> bool {
+    /// Gives room back for so many. True where there was none.
+    fn give_room(&mut self, count: u32) -> bool {
         let was_full = self.is_full();
-        self.room = self.room.map(|room| room.saturating_add(1));
+        self.room = self.room.map(|room| room.saturating_add(count));
         was_full
     }
 }

@@ -49,9 +49,9 @@ struct Lent {
 }
 
 impl Lent {
-    /// One is not out any more.
-    fn end(&mut self, bytes: u64) {
-        self.count = self.count.saturating_sub(1);
+    /// So many are not out any more.
+    fn end(&mut self, count: u32, bytes: u64) {
+        self.count = self.count.saturating_sub(count as usize);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
@@ -153,18 +153,18 @@ impl ClassicQueue {
     ) {
         self.catch_up(now, fx);
         let outs: SmallVec<[Out; 1]> = handouts.into_iter().filter_map(Out::returned).collect();
-        outs.iter().for_each(|out| self.lent.end(out.entry.bytes()));
+        outs.iter().for_each(|out| self.lent.end(1, out.entry.bytes()));
         self.end(now, outs, settlement, fx);
     }
 
-    /// What was lent is acknowledged, one after the other: whoever has room again is served before the next one counts.
+    /// What was lent is acknowledged, in order: whoever has room again is served before the next settlement counts.
     #[inline]
     pub(crate) fn done(&mut self, now: Moment, done: &[Done], fx: &mut impl Outbox) {
         self.catch_up(now, fx);
-        self.totals.acknowledged += done.len() as u64;
-        for Done { consumer, bytes } in done {
-            self.lent.end(*bytes);
-            if let Some(session) = self.consumers.settled(*consumer) {
+        for Done { consumer, count, bytes } in done {
+            self.totals.acknowledged += u64::from(*count);
+            self.lent.end(*count, *bytes);
+            if let Some(session) = self.consumers.settled(*consumer, *count) {
                 self.consumers.unblock(session);
                 self.pump(now, fx);
             }
@@ -179,7 +179,7 @@ impl ClassicQueue {
             self.freed.reserve(outs.len());
         }
         for out in outs {
-            let session = out.consumer.and_then(|consumer| self.consumers.settled(consumer));
+            let session = out.consumer.and_then(|consumer| self.consumers.settled(consumer, 1));
             opened.extend(session.filter(|session| !opened.contains(session)));
             match settlement {
                 Settlement::Ack => {
