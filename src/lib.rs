@@ -76,6 +76,7 @@
 //! | `message/message.rs` | The message as its publisher builds it, and the check that it is one the broker can carry |
 //! | `message/nested.rs` | Copying, comparing, showing and dropping values that hold values, without recursion |
 //! | `message/properties.rs` | The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic) |
+//! | `message/short_str.rs` | The texts of a message's properties: short ones lie in the value itself |
 //! | `message/value.rs` | AMQP field values and tables: what headers and arguments are made of |
 //! | `message/value_serde.rs` | Values and tables as serde data |
 //!
@@ -255,7 +256,7 @@ pub use engine::{
     TopologyError,
 };
 pub use message::{
-    Death, Deaths, DeliveryMode, Envelope, InvalidMessage, List, Message, Properties, Reason, Table, Value,
+    Death, Deaths, DeliveryMode, Envelope, InvalidMessage, List, Message, Properties, Reason, ShortStr, Table, Value,
 };
 pub use port::{Clock, ManualClock, SystemClock};
 pub use queue::{

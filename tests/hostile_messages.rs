@@ -4,9 +4,9 @@ mod hostile;
 
 use hostile::{INVALID, Outcome, Site, names, nested, short, values};
 use leveret::{
-    Acknowledge, Message, NotPublished, Properties, Publish, PublishErrorKind, QueueBinding, QueueDeclare, Table, Value,
+    Acknowledge, Message, NotPublished, Properties, Publish, PublishErrorKind, QueueBinding, QueueDeclare, ShortStr,
+    Table, Value,
 };
-use std::sync::Arc;
 
 /// Publishes to `q`, with and without a channel: refused, and given back as it was; or taken, and delivered as `as_is`.
 fn publish(site: &Site, what: &str, message: Message, expected: Outcome, delivered: impl Fn(&Properties)) {
@@ -53,7 +53,7 @@ fn with(change: impl FnOnce(&mut Properties)) -> Message {
     message
 }
 
-type Setter = fn(&mut Properties, Arc<str>);
+type Setter = fn(&mut Properties, ShortStr);
 
 /// The short strings, but for `expiration` and `user_id`, which have rules of their own.
 const SHORT_STRINGS: [(&str, Setter); 8] = [

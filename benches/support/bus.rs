@@ -3,9 +3,8 @@
 
 use super::threads::{Inlet, Outlet};
 use bytes::Bytes;
-use leveret::{Broker, Consumer, Exchange, Message, Overflow, Publisher, Queue, Topology};
+use leveret::{Broker, Consumer, Exchange, Message, Overflow, Publisher, Queue, ShortStr, Topology};
 use std::hint::black_box;
-use std::sync::Arc;
 
 /// How many messages a queue and a floor hold before the publisher waits.
 pub(crate) const BOUND: usize = 1_024;
@@ -42,24 +41,24 @@ impl Body {
 /// identity from a stock made beforehand, and a time. So a message needs no allocation but what the bus needs.
 #[derive(Debug)]
 pub(crate) struct Messages {
-    content_type: Arc<str>,
-    ids: Vec<Arc<str>>,
+    content_type: ShortStr,
+    ids: Vec<ShortStr>,
     made: usize,
 }
 
 impl Messages {
     /// A maker with a stock of its own.
     pub(crate) fn new() -> Self {
-        let ids = (0..BOUND).map(|n| Arc::from(format!("order-{n:08}"))).collect();
-        Self { content_type: Arc::from("application/json"), ids, made: 0 }
+        let ids = (0..BOUND).map(|n| ShortStr::from(format!("order-{n:08}"))).collect();
+        Self { content_type: ShortStr::from("application/json"), ids, made: 0 }
     }
 
     /// The next message.
     pub(crate) fn next(&mut self, body: Bytes) -> Message {
         self.made += 1;
         Message::new(body)
-            .content_type(Arc::clone(&self.content_type))
-            .message_id(Arc::clone(&self.ids[self.made % self.ids.len()]))
+            .content_type(self.content_type.clone())
+            .message_id(self.ids[self.made % self.ids.len()].clone())
             .timestamp(1_700_000_000)
     }
 }

@@ -11,7 +11,6 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// The name of an exchange, a queue or a consumer, or a routing key: UTF-8 of at most 255 bytes, cheap to clone.
-/// The default is the empty name.
 ///
 /// The bound is that of AMQP's short string (AMQP 0-9-1 section 4.2.5.3).
 ///
@@ -23,7 +22,7 @@ use std::sync::Arc;
 /// assert!(Name::new("x".repeat(256)).is_err());
 /// # Ok::<(), leveret::NameTooLong>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(SmolStr);
 
 /// A name or key of more than 255 bytes.
@@ -65,11 +64,24 @@ impl Name {
         Self(SmolStr::new(text))
     }
 
+    /// The text, as it lies here.
+    pub(crate) fn into_text(self) -> SmolStr {
+        self.0
+    }
+
     /// The text.
     #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The empty name.
+impl Default for Name {
+    #[inline]
+    fn default() -> Self {
+        Self(SmolStr::new_static(""))
     }
 }
 

@@ -4,7 +4,7 @@
 //! further death of the same pair is counted in its entry, which moves to the front; `x-first-death-*` never change,
 //! `x-last-death-*` always do.
 
-use super::{Table, Value};
+use super::{ShortStr, Table, Value};
 use crate::base::Name;
 use std::fmt;
 
@@ -57,7 +57,7 @@ pub struct Death {
     /// The keys it had then: routing key and `CC`.
     pub routing_keys: Vec<Name>,
     /// The `expiration` it had then, if it had one.
-    pub original_expiration: Option<std::sync::Arc<str>>,
+    pub original_expiration: Option<ShortStr>,
 }
 
 /// The death history of a message: entries with the latest first, and the first and last death.

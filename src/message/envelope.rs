@@ -4,10 +4,9 @@
 //! shareable, and where it is given back with nobody else having it, it is a message again. Freezing takes `BCC` out of the headers, remembers `CC` and `BCC` as further routing keys, and reads `expiration`
 //! once. A death makes a new envelope with the history in its headers; the body stays shared.
 
-use super::{Death, Deaths, InvalidMessage, Message, Properties, Reason, Value, check_table};
+use super::{Death, Deaths, InvalidMessage, Message, Properties, Reason, ShortStr, Value, check_table};
 use crate::base::{Limits, Name};
 use bytes::Bytes;
-use std::sync::Arc;
 
 /// An envelope as it travels. Its last holder frees it.
 pub type SharedEnvelope = triomphe::Arc<Envelope>;
@@ -44,7 +43,7 @@ pub struct Envelope {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Given {
     /// The expiration, where it was not written plainly.
-    expiration: Option<Arc<str>>,
+    expiration: Option<ShortStr>,
     /// The header `BCC`, which nobody but the publisher sees.
     blind: Option<Value>,
 }
@@ -272,7 +271,7 @@ impl Envelope {
     }
 
     /// Puts the address that the broker made in the place of the direct reply-to name.
-    pub(crate) fn set_reply_to(&mut self, address: Arc<str>) {
+    pub(crate) fn set_reply_to(&mut self, address: ShortStr) {
         self.properties.reply_to = Some(address);
     }
 
@@ -332,7 +331,7 @@ impl Envelope {
 /// Writes the expiration plainly and takes out `BCC`; returns what that changed, if anything.
 fn normalise(properties: &mut Properties, has_carbon: bool) -> Option<Box<Given>> {
     let mut given = Given::default();
-    if let Some(plain) = properties.expiration.as_deref().and_then(plain_number).map(Arc::from) {
+    if let Some(plain) = properties.expiration.as_deref().and_then(plain_number).map(ShortStr::from) {
         given.expiration = properties.expiration.replace(plain);
     }
     if let Some(headers) = properties.headers.as_mut().filter(|_| has_carbon) {

@@ -3,11 +3,10 @@
 //! It is built in the very place in which the broker carries it: an [`Envelope`] that nobody else has yet, so that
 //! publishing moves and copies nothing.
 
-use super::{DeliveryMode, Envelope, Properties, Table, Value};
+use super::{DeliveryMode, Envelope, Properties, ShortStr, Table, Value};
 use crate::base::{Limits, Name};
 use bytes::Bytes;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 use triomphe::UniqueArc;
 
@@ -169,7 +168,7 @@ impl Message {
     /// Expires this long after it came to a queue, in whole milliseconds (the rest is cut off).
     #[must_use]
     pub fn expires_in(mut self, span: Duration) -> Self {
-        self.envelope.set(true).expiration = Some(Arc::from(span.as_millis().to_string()));
+        self.envelope.set(true).expiration = Some(span.as_millis().to_string().into());
         self
     }
 
@@ -234,7 +233,7 @@ macro_rules! text_setters {
         impl Message {
             $($(#[$doc])*
             #[must_use]
-            pub fn $name(mut self, text: impl Into<Arc<str>>) -> Self {
+            pub fn $name(mut self, text: impl Into<ShortStr>) -> Self {
                 let text = text.into();
                 let is_long = text.len() > Name::MAX_BYTES;
                 self.envelope.set(is_long).$field = Some(text);

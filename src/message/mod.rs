@@ -11,6 +11,7 @@ mod envelope;
 mod message;
 mod nested;
 mod properties;
+mod short_str;
 mod value;
 #[cfg(feature = "serde")]
 mod value_serde;
@@ -20,4 +21,5 @@ pub use envelope::{Envelope, SharedEnvelope};
 pub(crate) use message::check_table;
 pub use message::{InvalidMessage, Message};
 pub use properties::{DeliveryMode, Properties};
+pub use short_str::ShortStr;
 pub use value::{List, Table, Value};

@@ -1,8 +1,7 @@
 //! The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic).
 
-use super::Table;
+use super::{ShortStr, Table};
 use crate::base::Name;
-use std::sync::Arc;
 
 /// Whether a message survives a restart of the broker, where its queue does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,9 +18,9 @@ pub enum DeliveryMode {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Properties {
     /// MIME type of the body.
-    pub content_type: Option<Arc<str>>,
+    pub content_type: Option<ShortStr>,
     /// MIME content encoding of the body.
-    pub content_encoding: Option<Arc<str>>,
+    pub content_encoding: Option<ShortStr>,
     /// Header fields.
     pub headers: Option<Table>,
     /// Transient or persistent; not set is transient, as on the wire.
@@ -29,23 +28,23 @@ pub struct Properties {
     /// Priority, for queues that have priorities.
     pub priority: Option<u8>,
     /// What ties a reply to its request, or an event to its journey.
-    pub correlation_id: Option<Arc<str>>,
+    pub correlation_id: Option<ShortStr>,
     /// Where a reply should go: mostly a queue name.
-    pub reply_to: Option<Arc<str>>,
+    pub reply_to: Option<ShortStr>,
     /// Time to live in whole milliseconds, as decimal digits (RabbitMQ: "Time-To-Live and Expiration").
-    pub expiration: Option<Arc<str>>,
+    pub expiration: Option<ShortStr>,
     /// Identity of the message, given by its publisher.
-    pub message_id: Option<Arc<str>>,
+    pub message_id: Option<ShortStr>,
     /// When it was made, in seconds since 1970.
     pub timestamp: Option<u64>,
     /// What kind of message it is.
-    pub kind: Option<Arc<str>>,
+    pub kind: Option<ShortStr>,
     /// The user who published it; must be the connection's user (RabbitMQ: "Validated User-ID").
-    pub user_id: Option<Arc<str>>,
+    pub user_id: Option<ShortStr>,
     /// The application that made it.
-    pub app_id: Option<Arc<str>>,
+    pub app_id: Option<ShortStr>,
     /// Deprecated by AMQP and carried unchanged.
-    pub cluster_id: Option<Arc<str>>,
+    pub cluster_id: Option<ShortStr>,
 }
 
 impl Properties {
@@ -63,7 +62,7 @@ impl Properties {
 
     /// The first short string that has more than 255 bytes: its name, and how many it has.
     pub(crate) fn too_long(&self) -> Option<(&'static str, usize)> {
-        let excess = |name, text: &Option<Arc<str>>| match text {
+        let excess = |name, text: &Option<ShortStr>| match text {
             Some(text) if text.len() > Name::MAX_BYTES => Some((name, text.len())),
             _ => None,
         };

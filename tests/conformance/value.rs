@@ -251,7 +251,7 @@ fn set_property(properties: &mut Properties, name: &str, entry: &Json) -> Result
 }
 
 /// The place of one of `TEXTS`.
-fn text_property<'a>(properties: &'a mut Properties, name: &str) -> &'a mut Option<std::sync::Arc<str>> {
+fn text_property<'a>(properties: &'a mut Properties, name: &str) -> &'a mut Option<leveret::ShortStr> {
     match name {
         "content_type" => &mut properties.content_type,
         "content_encoding" => &mut properties.content_encoding,

@@ -477,7 +477,7 @@ impl<M: Model> Harness<M> {
 fn frozen(id: u64, priority: Option<u8>, expiration: Option<u64>, bytes: usize) -> Result<SharedEnvelope, String> {
     let properties = Properties {
         priority,
-        expiration: expiration.map(|millis| Arc::from(millis.to_string())),
+        expiration: expiration.map(|millis| millis.to_string().into()),
         timestamp: Some(id),
         ..Properties::default()
     };
