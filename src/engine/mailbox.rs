@@ -55,7 +55,7 @@ impl Mailbox {
     }
 
     /// A delivery came. Gives whoever waits for it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, handout: Handout) -> Option<Waiter> {
         self.waiting.push_back(handout);
         self.stirred.set(true);

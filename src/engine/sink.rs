@@ -58,13 +58,13 @@ pub(crate) struct Sinks {
 
 impl Sinks {
     /// The sink of a consumer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(&mut self, consumer: ConsumerId) -> Option<&mut SinkOf> {
         self.sinks.get_mut(consumer.slot as usize)?.as_mut().filter(|sink| sink.consumer == consumer)
     }
 
     /// The mailbox of a consumer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn mailbox(&mut self, consumer: ConsumerId) -> Option<&mut Mailbox> {
         match &mut self.of(consumer)?.place {
             Place::Mailbox(mailbox) => Some(mailbox),
@@ -137,6 +137,7 @@ impl Outbox for Sinks {
         self.effects.push(effect);
     }
 
+    #[inline(always)]
     fn deliver(&mut self, handout: Handout) {
         // A consumer that is just coming in has no sink yet: its first deliveries wait.
         match handout.consumer.and_then(|consumer| self.mailbox(consumer)) {

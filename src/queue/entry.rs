@@ -23,7 +23,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// An entry that starts its time now. `least` is the shortest time to live that the kind of queue knows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(seq: u64, envelope: SharedEnvelope, settings: &Settings, least: u64, now: Moment) -> Self {
         let ttl = match (settings.message_ttl_millis, envelope.expiration_millis()) {
             (Some(queue), Some(own)) => Some(queue.min(own)),
@@ -62,7 +62,7 @@ impl Entry {
     }
 
     /// The entry itself on its way to a consumer that keeps it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend(self, session: SessionId, consumer: ConsumerId) -> Handout {
         Handout {
             session,

@@ -150,7 +150,7 @@ impl Consumers {
 
     /// Whoever takes the next message: it is counted as having one more out (where it acknowledges) and goes to the end
     /// of its turns. `None` where nobody has room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn serve(&mut self) -> Option<Served> {
         if self.single_active {
             let active = self.active?;
@@ -226,7 +226,7 @@ impl Consumers {
     }
 
     /// Takes one for this consumer, if all three gates are open.
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, id: ConsumerId) -> Option<Served> {
         let places = &mut self.places;
         let consumer = places.get_mut(id.slot as usize)?.as_mut().filter(|consumer| consumer.id == id)?;

@@ -365,7 +365,7 @@ impl ClassicQueue {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn hand_over(&mut self, entry: Entry, served: Served, fx: &mut impl Outbox) {
         self.count_delivery(&entry);
         let Served { id, session, no_ack, keeps } = served;
