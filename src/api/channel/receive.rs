@@ -3,7 +3,7 @@
 use super::inbox::{Arrival, Look, Place};
 use super::{Channel, ChannelEvent, TryRecvError};
 use crate::base::Moment;
-use crate::engine::waiter::{Waiter, block_until};
+use crate::engine::waiter::{Waiter, block_until, soon};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -82,6 +82,13 @@ impl Channel {
     }
 
     fn block(&self, deadline: Option<Moment>) -> Result<ChannelEvent, TryRecvError> {
+        let received = soon(|| match self.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            received => Some(received),
+        });
+        if let Some(received) = received {
+            return received;
+        }
         // Its drop gives up the thread's place.
         let mut waiting = self.recv();
         let attempt = || match self.look(Place::Own(&mut waiting.number), Some(Waiter::this_thread())) {

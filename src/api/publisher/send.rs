@@ -8,7 +8,7 @@
 use super::{At, PublishError, PublishErrorKind, Publisher, Routed, conclude, no_route};
 use crate::base::Moment;
 use crate::engine::cell::QueueCell;
-use crate::engine::waiter::Waiter;
+use crate::engine::waiter::{Waiter, soon};
 use crate::engine::{Cells, Engine, Outcome, Work};
 use crate::message::{Message, SharedEnvelope};
 use crate::queue::effect::Offered;
@@ -64,6 +64,26 @@ impl Publisher {
         }
     }
 
+    /// Tries again for a while: room that is about to come is cheaper to wait for awake.
+    fn send_soon(&mut self, envelope: SharedEnvelope, at: At) -> First {
+        let [cell] = self.routes.cells(at).as_slice() else { return First::Waits(envelope, at) };
+        let mut unsent = Some(envelope);
+        let sent = soon(|| match self.engine.give(unsent.take()?, cell) {
+            Ok(()) => Some(()),
+            Err(envelope) => {
+                unsent = Some(envelope);
+                None
+            }
+        });
+        match (sent, unsent) {
+            (None, Some(envelope)) => First::Waits(envelope, at),
+            _ => {
+                self.release(at);
+                First::Sent(Routed { queues: 1 })
+            }
+        }
+    }
+
     pub(super) async fn send_waiting(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
         let mut sending = Sending::new(envelope, at);
         poll_fn(|context| {
@@ -79,6 +99,10 @@ impl Publisher {
         at: At,
         deadline: Option<Moment>,
     ) -> Result<Routed, PublishError> {
+        let (envelope, at) = match self.send_soon(envelope, at) {
+            First::Sent(routed) => return Ok(routed),
+            First::Waits(envelope, at) => (envelope, at),
+        };
         let mut sending = Sending::new(envelope, at);
         let engine = Arc::clone(&self.engine);
         let sent = engine.block(deadline, || self.attempt(&mut sending, &Waiter::this_thread));
