@@ -38,11 +38,8 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// The first `count` of what was drained.
-    pub(super) fn take(source: &Arc<Source>, drained: &mut VecDeque<Handout>, count: usize) -> Self {
-        let count = count.min(drained.len());
-        let mut handouts = VecDeque::with_capacity(count);
-        handouts.extend(drained.drain(..count));
+    /// What the queue handed out.
+    pub(super) fn new(source: &Arc<Source>, mut handouts: VecDeque<Handout>) -> Self {
         handouts.iter_mut().for_each(show_count);
         Self { source: Arc::clone(source), handouts }
     }

@@ -1,47 +1,72 @@
-//! The mailbox: what a queue put down for a plain consumer that the consumer has not fetched yet.
+//! The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet.
 //!
-//! It stands in the queue's cell, under the queue's lock: what is handed over is moved once, and a busy consumer fetches
-//! all there is in one step. Only a hint is outside, so that an idle look needs no lock.
+//! Mostly a delivery goes through a small ring, which the consumer empties without a lock. What finds the ring full goes
+//! into the overflow, under the queue's lock, and the consumer fetches all of that in one step when the ring is empty.
+//! While there is an overflow nothing goes into the ring, so the order is: what was fetched before, the ring, the overflow.
+//!
+//! A consumer registers as waiting under the queue's lock, under which everything is put down: so either it finds what
+//! came, or who puts it down finds the waiter.
 
 use super::waiter::Waiter;
 use crate::queue::effect::Handout;
+use crossbeam_queue::ArrayQueue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a look into a mailbox is worth a lock: something waits in it, or nothing more will come.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stirred(Arc<AtomicBool>);
+/// How many deliveries a ring holds at most.
+const RING: usize = 32;
 
-impl Stirred {
-    /// Whether it is.
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+/// The consumer's side of its mailbox.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    slots: ArrayQueue<Handout>,
+    /// Whether a look behind the ring is worth a lock: something is in the overflow, or nothing more will come.
+    stirred: AtomicBool,
+}
+
+impl Ring {
+    /// An empty ring, for a consumer that has at most `prefetch` deliveries out, where that is not 0.
+    pub(crate) fn new(prefetch: u32) -> Arc<Self> {
+        let size = if prefetch == 0 { RING } else { RING.min(prefetch as usize) };
+        Arc::new(Self { slots: ArrayQueue::new(size), stirred: AtomicBool::new(false) })
     }
 
-    fn set(&self, stirred: bool) {
-        if self.0.load(Ordering::Relaxed) != stirred {
-            self.0.store(stirred, Ordering::Release);
-        }
+    /// Takes the oldest delivery.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<Handout> {
+        self.slots.pop()
+    }
+
+    /// Whether it is empty.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Whether a look behind it is worth a lock.
+    #[inline]
+    pub(crate) fn is_stirred(&self) -> bool {
+        self.stirred.load(Ordering::Acquire)
     }
 }
 
-/// The deliveries of one plain consumer.
-#[derive(Debug, Default)]
+/// The deliveries of one plain consumer: the queue's side.
+#[derive(Debug)]
 pub(crate) struct Mailbox {
-    waiting: VecDeque<Handout>,
+    ring: Arc<Ring>,
+    overflow: VecDeque<Handout>,
     /// The consumer, if it waits. A consumer is used by one at a time, so one place is enough.
     waiter: Option<Waiter>,
     /// No more will come.
     ended: bool,
-    stirred: Stirred,
 }
 
 /// What a look into the mailbox gave.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fetched {
-    /// Deliveries, as many as this.
-    Some(u32),
+    /// Something is here: in the ring, or fetched.
+    Some,
     /// Nothing yet; a waiter that was given is registered.
     Nothing,
     /// Nothing, and nothing will come.
@@ -49,34 +74,47 @@ pub(crate) enum Fetched {
 }
 
 impl Mailbox {
-    /// An empty mailbox that tells by `stirred` when to look.
-    pub(crate) fn new(stirred: Stirred) -> Self {
-        Self { stirred, ..Self::default() }
+    /// An empty mailbox.
+    pub(crate) fn new(ring: Arc<Ring>) -> Self {
+        Self { ring, overflow: VecDeque::new(), waiter: None, ended: false }
     }
 
     /// A delivery came. Gives whoever waits for it.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn put(&mut self, handout: Handout) -> Option<Waiter> {
-        self.waiting.push_back(handout);
-        self.stirred.set(true);
+        if self.overflow.is_empty() {
+            if let Err(handout) = self.ring.slots.push(handout) {
+                self.put_behind(handout);
+            }
+        } else {
+            self.overflow.push_back(handout);
+        }
         self.waiter.take()
+    }
+
+    /// The first one that finds the ring full.
+    #[cold]
+    fn put_behind(&mut self, handout: Handout) {
+        self.overflow.push_back(handout);
+        self.ring.stirred.store(true, Ordering::Release);
     }
 
     /// Nothing more will come. Gives whoever waits.
     pub(crate) fn end(&mut self) -> Option<Waiter> {
         self.ended = true;
-        self.stirred.set(true);
+        self.ring.stirred.store(true, Ordering::Release);
         self.waiter.take()
     }
 
     /// Moves what is here to the end of `drained`.
     pub(crate) fn empty_into(&mut self, drained: &mut VecDeque<Handout>) {
-        drained.append(&mut self.waiting);
+        drained.extend(std::iter::from_fn(|| self.ring.pop()));
+        drained.append(&mut self.overflow);
     }
 
     /// Whether something is here.
     pub(crate) fn has_mail(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.ring.is_empty() || !self.overflow.is_empty()
     }
 
     /// Whether the consumer waits.
@@ -84,13 +122,16 @@ impl Mailbox {
         self.waiter.is_some()
     }
 
-    /// Swaps what is here into `drained`, which is empty. Where there is nothing, swaps the waiter for the one that is
-    /// here, which is to be dropped without a lock: a waker may run foreign code.
+    /// Where the ring is empty, swaps the overflow into `drained`, which is empty. Where there is nothing, swaps the waiter
+    /// for the one that is here, which is to be dropped without a lock: a waker may run foreign code.
     pub(crate) fn fetch(&mut self, drained: &mut VecDeque<Handout>, waiter: &mut Option<Waiter>) -> Fetched {
-        if !self.waiting.is_empty() {
-            std::mem::swap(&mut self.waiting, drained);
-            self.stirred.set(self.ended);
-            return Fetched::Some(u32::try_from(drained.len()).unwrap_or(u32::MAX));
+        if !self.ring.is_empty() {
+            return Fetched::Some;
+        }
+        if !self.overflow.is_empty() {
+            std::mem::swap(&mut self.overflow, drained);
+            self.ring.stirred.store(self.ended, Ordering::Release);
+            return Fetched::Some;
         }
         if self.ended {
             return Fetched::Ended;

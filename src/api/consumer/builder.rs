@@ -3,7 +3,7 @@
 use super::Consumer;
 use crate::api::source::Source;
 use crate::base::{Credit, Name, NameTooLong};
-use crate::engine::mailbox::{Mailbox, Stirred};
+use crate::engine::mailbox::{Mailbox, Ring};
 use crate::engine::sink::Place;
 use crate::engine::{Engine, TopologyError};
 use crate::queue::effect::{AttachError, ConsumerSpec};
@@ -96,7 +96,7 @@ impl<'a> ConsumerBuilder<'a> {
         let window = engine.limits.undrained_deliveries;
         let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize / WINDOWS <= window;
         let credit = Arc::new(if bounded { Credit::unbounded() } else { Credit::new(window) });
-        let stirred = Stirred::default();
+        let ring = Ring::new(self.prefetch);
         let spec = ConsumerSpec {
             session,
             credit: Arc::clone(&credit),
@@ -107,11 +107,11 @@ impl<'a> ConsumerBuilder<'a> {
             tag: tag.clone(),
             keeps: true,
         };
-        let mailbox = Place::Mailbox(Mailbox::new(stirred.clone()));
+        let mailbox = Place::Mailbox(Mailbox::new(Arc::clone(&ring)));
         let attached = engine.attach(&source.cell, spec, mailbox);
         let id = attached.map_err(|refused| ConsumeError::of(refused, &source))?;
         let drained = VecDeque::new();
-        let consumer = Consumer { source, session, id, tag, credit, stirred, drained, cancelled: false };
+        let consumer = Consumer { source, session, id, tag, credit, ring, drained, cancelled: false };
         // A shutdown that began in between has cancelled the consumers that it found.
         if engine.is_stopped() {
             return Err(ConsumeError::Queue(TopologyError::Closed));

@@ -11,7 +11,7 @@ use super::deliveries::Deliveries;
 use super::delivery::Delivery;
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
-use crate::engine::mailbox::{Fetched, Stirred};
+use crate::engine::mailbox::{Fetched, Ring};
 use crate::engine::waiter::{Waiter, soon};
 use crate::queue::effect::{Claim, ConsumerId, Handout, Settlement};
 use std::collections::VecDeque;
@@ -54,8 +54,8 @@ pub struct Consumer {
     id: ConsumerId,
     tag: Name,
     credit: Arc<Credit>,
-    stirred: Stirred,
-    /// Fetched from the mailbox and not yet received.
+    ring: Arc<Ring>,
+    /// Fetched from behind the ring and not yet received: older than what is in it.
     drained: VecDeque<Handout>,
     /// Nothing more comes than what is drained.
     cancelled: bool,
@@ -164,13 +164,13 @@ impl Consumer {
     /// ```
     pub async fn recv_many(&mut self, limit: usize) -> Option<Deliveries> {
         poll_fn(|context| self.poll_ready(context)).await.ok()?;
-        Some(Deliveries::take(&self.source, &mut self.drained, limit.max(1)))
+        Some(self.take_many(limit))
     }
 
     /// As [`Consumer::recv_many`], blocking the thread.
     pub fn blocking_recv_many(&mut self, limit: usize) -> Option<Deliveries> {
         self.wait_by(None).ok()?;
-        Some(Deliveries::take(&self.source, &mut self.drained, limit.max(1)))
+        Some(self.take_many(limit))
     }
 
     /// The deliveries that are here, at most `limit` (0 is taken as 1), oldest first. Never waits, and never empty.
@@ -180,7 +180,7 @@ impl Consumer {
     /// As [`Consumer::try_recv`].
     pub fn try_recv_many(&mut self, limit: usize) -> Result<Deliveries, TryRecvError> {
         self.ready(None)?;
-        Ok(Deliveries::take(&self.source, &mut self.drained, limit.max(1)))
+        Ok(self.take_many(limit))
     }
 
     /// Iterates over deliveries, blocking for each; ends where [`blocking_recv`](Consumer::blocking_recv) gives `None`.
@@ -199,17 +199,35 @@ impl Consumer {
         }
     }
 
-    /// Takes the first that is drained, if one is.
+    /// Takes the oldest that is here, if one is.
     #[inline]
     fn pop(&mut self) -> Option<Delivery> {
-        let handout = self.drained.pop_front()?;
+        let handout = self.next_handout()?;
         Some(Delivery::new(&self.source, handout))
     }
 
-    /// Sees to it that something is drained; where nothing can be, `waiter` is registered.
+    /// Takes the oldest that are here.
+    fn take_many(&mut self, limit: usize) -> Deliveries {
+        let here = std::iter::from_fn(|| self.next_handout()).take(limit.max(1)).collect();
+        Deliveries::new(&self.source, here)
+    }
+
+    #[inline]
+    fn next_handout(&mut self) -> Option<Handout> {
+        let handout = match self.drained.is_empty() {
+            true => self.ring.pop(),
+            false => self.drained.pop_front(),
+        }?;
+        if self.credit.leave_window(1) {
+            self.source.engine.resume(&self.source.cell, self.session);
+        }
+        Some(handout)
+    }
+
+    /// Sees to it that something is here; where nothing can be, `waiter` is registered.
     #[inline]
     fn ready(&mut self, waiter: Option<Waiter>) -> Result<(), TryRecvError> {
-        if self.drained.is_empty() { self.fetch(waiter) } else { Ok(()) }
+        if self.drained.is_empty() && self.ring.is_empty() { self.fetch(waiter) } else { Ok(()) }
     }
 
     /// As [`Consumer::ready`], for a task.
@@ -224,25 +242,20 @@ impl Consumer {
         }
     }
 
-    /// Fetches what was put down for this consumer.
+    /// Looks behind the ring.
     fn fetch(&mut self, waiter: Option<Waiter>) -> Result<(), TryRecvError> {
         if self.cancelled {
             return Err(TryRecvError::Closed);
         }
         let Source { engine, cell } = &*self.source;
         // What was acknowledged may make room for more.
-        if waiter.is_none() && !self.stirred.get() && !cell.owes() {
+        if waiter.is_none() && !self.ring.is_stirred() && !cell.owes() {
             return Err(TryRecvError::Empty);
         }
         match engine.fetch(cell, self.id, &mut self.drained, waiter) {
+            Fetched::Some => Ok(()),
             Fetched::Nothing => Err(TryRecvError::Empty),
             Fetched::Ended => Err(TryRecvError::Closed),
-            Fetched::Some(count) => {
-                if self.credit.leave_window(count) {
-                    engine.resume(cell, self.session);
-                }
-                Ok(())
-            }
         }
     }
 
