@@ -99,7 +99,8 @@ impl Deliveries {
             (Claim::Lent(_), Some(consumer)) if settlement == Settlement::Ack => {
                 let bytes = settled.map(|handout| handout.envelope.body().len() as u64).sum();
                 let done = Done { consumer, count: u32::try_from(count).unwrap_or(u32::MAX), bytes };
-                engine.ack(cell, done)
+                let mut envelopes = self.handouts.drain(..count).map(|handout| handout.envelope);
+                return Settled::of(engine.ack(cell, done, &mut envelopes));
             }
             (Claim::Lent(_), Some(_)) => {
                 let handouts = self.handouts.drain(..count).collect();

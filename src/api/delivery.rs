@@ -43,7 +43,8 @@ use std::sync::Arc;
 #[must_use = "a delivery that is dropped unsettled is requeued"]
 pub struct Delivery {
     source: Arc<Source>,
-    handout: Handout,
+    /// `None` from its settlement on, which consumes the delivery.
+    handout: Option<Handout>,
 }
 
 /// What came of settling a delivery.
@@ -61,7 +62,15 @@ impl Delivery {
     #[inline]
     pub(super) fn new(source: &Arc<Source>, mut handout: Handout) -> Self {
         show_count(&mut handout);
-        Self { source: Arc::clone(source), handout }
+        Self { source: Arc::clone(source), handout: Some(handout) }
+    }
+
+    #[inline]
+    fn handout(&self) -> &Handout {
+        match &self.handout {
+            Some(handout) => handout,
+            None => unreachable!("a settled delivery has no methods"),
+        }
     }
 
     /// The message: properties, body, where it was published to, its deaths.
@@ -70,37 +79,37 @@ impl Delivery {
     /// quorum queue's count of returns in `x-delivery-count`.
     #[must_use]
     pub fn message(&self) -> &Envelope {
-        &self.handout.envelope
+        &self.handout().envelope
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        self.handout.envelope.body()
+        self.handout().envelope.body()
     }
 
     /// The properties.
     #[must_use]
     pub fn properties(&self) -> &Properties {
-        self.handout.envelope.properties()
+        self.handout().envelope.properties()
     }
 
     /// The header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&Value> {
-        self.handout.envelope.header(name)
+        self.handout().envelope.header(name)
     }
 
     /// The exchange it was published to, or dead-lettered through.
     #[must_use]
     pub fn exchange(&self) -> &Name {
-        self.handout.envelope.exchange()
+        self.handout().envelope.exchange()
     }
 
     /// The routing key it came with.
     #[must_use]
     pub fn routing_key(&self) -> &Name {
-        self.handout.envelope.routing_key()
+        self.handout().envelope.routing_key()
     }
 
     /// The queue it came from.
@@ -112,19 +121,19 @@ impl Delivery {
     /// Whether it was handed over before, to whomever.
     #[must_use]
     pub fn redelivered(&self) -> bool {
-        self.handout.redelivered
+        self.handout().redelivered
     }
 
     /// Which attempt at it this is in this queue: 1 at first, one more each time it came back.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.handout.returns.saturating_add(1)
+        self.handout().returns.saturating_add(1)
     }
 
     /// How it died before it came to this queue, latest first: where, why and how often. Empty for one that never did.
     #[must_use]
     pub fn deaths(&self) -> &[Death] {
-        self.handout.envelope.deaths().map_or(&[], |deaths| deaths.entries())
+        self.handout().envelope.deaths().map_or(&[], |deaths| deaths.entries())
     }
 
     /// Done: the queue forgets the message (RabbitMQ: "Consumer Acknowledgements"). When this returns, every later call
@@ -146,20 +155,17 @@ impl Delivery {
         self.settle(Settlement::Reject)
     }
 
+    #[inline]
     fn settle(&mut self, settlement: Settlement) -> Settled {
+        let Some(handout) = self.handout.take() else { return Settled::Done };
         let Source { engine, cell } = &*self.source;
-        let claim = std::mem::replace(&mut self.handout.claim, Claim::None);
-        let there = match claim {
-            Claim::None => return Settled::Done,
+        let there = match handout.claim {
+            Claim::None => true,
             Claim::Kept(reference) => engine.settle(cell, &[reference], settlement),
-            Claim::Lent(_) if settlement == Settlement::Ack => match self.handout.done() {
-                Some(done) => engine.ack(cell, done),
-                None => true,
+            Claim::Lent(_) => match (settlement, handout.done()) {
+                (Settlement::Ack, Some(done)) => engine.ack(cell, done, &mut Some(handout.envelope).into_iter()),
+                _ => engine.give_back(cell, vec![handout], settlement),
             },
-            Claim::Lent(_) => {
-                let handout = Handout { claim, ..self.handout.clone() };
-                engine.give_back(cell, vec![handout], settlement)
-            }
         };
         Settled::of(there)
     }
@@ -194,7 +200,7 @@ impl fmt::Debug for Delivery {
             .field("exchange", self.exchange())
             .field("routing_key", self.routing_key())
             .field("attempt", &self.attempt())
-            .field("redelivered", &self.handout.redelivered)
+            .field("redelivered", &self.handout().redelivered)
             .field("body_bytes", &self.body().len())
             .finish_non_exhaustive()
     }

@@ -11,6 +11,10 @@
 //! queue's lock: then whoever notes carries out at once. Flag and list have one lock, so that either he who notes sees the
 //! flag, or he who sets it sees the note.
 //!
+//! Small messages stay here, too, and then in the cell, for each publish to free one: it is the publisher's memory, and
+//! given back by the thread that asked for it, it costs a fraction of what it costs from another one. There are few of them,
+//! and none once the consumer waits.
+//!
 //! Three more ends meet here. An acknowledgement that *returned* is in the list or carried out, so an act that begins
 //! later, which looks under the queue's lock, has it. A queue that *closes* forgets what is out; what is noted afterwards
 //! is forgotten with it. A broker that *comes to rest* says so first and then takes the list by its lock: whoever notes
@@ -18,6 +22,7 @@
 //! is counted.
 
 use crate::base::sync::{Mutex, Rank};
+use crate::message::SharedEnvelope;
 use crate::queue::effect::Done;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -25,7 +30,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 const MOST: u32 = 64;
 
 /// At so many a publish carries them out that does not need them.
-const SOME: u32 = 32;
+const SOME: u32 = 8;
+
+/// So many messages are kept at most for publishers to free.
+pub(crate) const KEPT: usize = 64;
+
+/// Settlements of more bytes than this, on average, keep no messages.
+const KEPT_BYTES: u64 = 1_024;
 
 /// Noted acknowledgements of one queue. Invariant: `count` is that of the list when its lock is free.
 #[derive(Debug)]
@@ -42,6 +53,8 @@ struct Noted {
     /// In order. What one consumer acknowledged in a row is one settlement: nobody else is served in between.
     list: Vec<Done>,
     count: u32,
+    /// Some of the messages.
+    dead: Vec<SharedEnvelope>,
 }
 
 impl Acks {
@@ -73,9 +86,9 @@ impl Acks {
         self.count.load(Ordering::Relaxed) >= SOME
     }
 
-    /// Notes a settlement. True where it is time to carry them out.
+    /// Notes a settlement, and keeps some of its messages. True where it is time to carry them out.
     #[inline]
-    pub(crate) fn note(&self, done: Done) -> bool {
+    pub(crate) fn note(&self, done: Done, envelopes: &mut impl Iterator<Item = SharedEnvelope>) -> bool {
         let mut noted = self.noted.lock();
         noted.count = noted.count.saturating_add(done.count);
         match noted.list.last_mut().filter(|last| last.consumer == done.consumer) {
@@ -85,14 +98,19 @@ impl Acks {
             }
             None => noted.list.push(done),
         }
+        if done.bytes <= KEPT_BYTES * u64::from(done.count) {
+            let room = KEPT.saturating_sub(noted.dead.len());
+            noted.dead.extend(envelopes.take(room));
+        }
         self.count.store(noted.count, Ordering::Release);
         noted.count >= MOST || self.prompt.load(Ordering::Relaxed)
     }
 
-    /// Takes all, into a list that is empty.
-    pub(crate) fn take(&self, into: &mut Vec<Done>) {
+    /// Takes all, into a list that is empty, and what was kept, which is to be freed without a lock.
+    pub(crate) fn take(&self, into: &mut Vec<Done>, dead: &mut Vec<SharedEnvelope>) {
         let mut noted = self.noted.lock();
         std::mem::swap(&mut noted.list, into);
+        dead.append(&mut noted.dead);
         noted.count = 0;
         self.count.store(0, Ordering::Release);
     }

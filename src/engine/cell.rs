@@ -13,7 +13,7 @@
 //! unlocks, and its deadline is not touched after it.
 
 use super::Engine;
-use super::acks::Acks;
+use super::acks::{Acks, KEPT};
 use super::deadlines::Deadlines;
 use super::mailbox::Fetched;
 use super::sink::{Place, SinkOf, Sinks};
@@ -59,6 +59,8 @@ struct Inner {
     room: WaitList,
     /// A buffer that acts use.
     acking: Vec<Done>,
+    /// Messages that were acknowledged, to be freed by publishers.
+    dead: Vec<SharedEnvelope>,
     /// How many publishes came here and nowhere else.
     given: u64,
     /// What the table of deadlines says.
@@ -93,7 +95,7 @@ impl QueueCell {
     ) -> Self {
         let state = QueueState::new(now, spec.kind, settings, limits);
         let (sinks, room) = (Sinks::default(), WaitList::default());
-        let inner = Inner { state, sinks, room, acking: Vec::new(), given: 0, mirrored: Moment::MAX };
+        let inner = Inner { state, sinks, room, acking: Vec::new(), dead: Vec::new(), given: 0, mirrored: Moment::MAX };
         let (acks, inner) = (Acks::new(), Mutex::new(Rank::Queue, inner));
         Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, backlog: AtomicBool::new(false), inner }
     }
@@ -117,7 +119,7 @@ impl QueueCell {
     pub(crate) fn read<R>(self: &Arc<Self>, engine: &Engine, look: impl FnOnce(&QueueState) -> R) -> R {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
-        self.acks.take(&mut inner.acking);
+        self.acks.take(&mut inner.acking, &mut inner.dead);
         if inner.acking.is_empty() {
             return look(&inner.state);
         }
@@ -143,7 +145,7 @@ impl QueueCell {
             return None;
         }
         let inner = &mut *inner;
-        inner.take_acks(self, engine);
+        inner.take_acks(self, engine, work);
         let value = verb(&mut inner.state, &mut inner.sinks);
         inner.conclude(self, engine, work);
         Some(value)
@@ -165,7 +167,7 @@ impl QueueCell {
             return Some(Offered::Gone);
         }
         let inner = &mut *inner;
-        inner.take_acks_for(self, engine, envelope);
+        inner.take_acks_for(self, engine, work, envelope);
         let offered = (!into_room || inner.state.has_room(envelope.body().len() as u64)).then(|| {
             let now = engine.now_for(&inner.state, Some(envelope));
             inner.state.offer(now, publisher, SharedEnvelope::clone(envelope), &mut inner.sinks)
@@ -186,7 +188,7 @@ impl QueueCell {
             return Err(envelope);
         }
         let inner = &mut *inner;
-        inner.take_acks_for(self, engine, &envelope);
+        inner.take_acks_for(self, engine, work, &envelope);
         let given = if inner.state.has_room(envelope.body().len() as u64) {
             let now = engine.now_for(&inner.state, Some(&envelope));
             let offered = inner.state.offer(now, None, envelope, &mut inner.sinks);
@@ -217,7 +219,7 @@ impl QueueCell {
         while given < AT_ONCE
             && let Some(envelope) = envelopes.pop_front()
         {
-            inner.take_acks_for(self, engine, &envelope);
+            inner.take_acks_for(self, engine, work, &envelope);
             if !inner.state.has_room(envelope.body().len() as u64) {
                 envelopes.push_front(envelope);
                 break;
@@ -250,7 +252,7 @@ impl QueueCell {
             return Err(AttachError::Gone);
         }
         let inner = &mut *inner;
-        inner.take_acks(self, engine);
+        inner.take_acks(self, engine, work);
         let (session, tag) = (spec.session, spec.tag.clone());
         // The machine serves the consumer at once, so its deliveries are among the effects before its sink is known.
         let attached = inner.state.attach(now, spec, &mut inner.sinks);
@@ -278,7 +280,7 @@ impl QueueCell {
             return mailbox.fetch(drained, waiter);
         }
         // There may be more for it, once what it acknowledged counts.
-        let acked = inner.take_acks(self, engine);
+        let acked = inner.take_acks(self, engine, work);
         let waits = waiter.is_some();
         let Some(mailbox) = inner.sinks.mailbox(consumer) else { return Fetched::Ended };
         let fetched = mailbox.fetch(drained, waiter);
@@ -286,6 +288,7 @@ impl QueueCell {
             inner.sinks.awaited();
         }
         if acked || waits {
+            work.free_all(std::mem::take(&mut inner.dead));
             inner.conclude(self, engine, work);
         }
         fetched
@@ -325,6 +328,10 @@ impl QueueCell {
         }
         allow(&inner.state)?;
         let inner = &mut *inner;
+        // What is out is forgotten, and what was acknowledged with it.
+        self.acks.take(&mut inner.acking, &mut inner.dead);
+        inner.acking.clear();
+        work.free_all(std::mem::take(&mut inner.dead));
         let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);
         engine.publishes.published.fetch_add(std::mem::take(&mut inner.given), Ordering::Relaxed);
@@ -350,7 +357,7 @@ impl QueueCell {
         let inner = &mut *inner;
         let mut waits = Err(waiter);
         if !self.is_closed() {
-            inner.take_acks(self, engine);
+            inner.take_acks(self, engine, work);
             if !inner.state.has_room(bytes) {
                 waits = waits.or_else(|waiter| Ok(inner.room.put(number, waiter)));
             }
@@ -368,20 +375,26 @@ impl QueueCell {
 impl Inner {
     /// Takes in what was noted as acknowledged, where it matters to this message or is so much that it is time.
     #[inline]
-    fn take_acks_for(&mut self, cell: &Arc<QueueCell>, engine: &Engine, envelope: &Envelope) {
+    fn take_acks_for(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work, envelope: &Envelope) {
         let acks = &cell.acks;
         if !acks.is_empty() && (acks.are_some() || self.state.needs_acks(envelope.body().len() as u64)) {
-            self.take_acks(cell, engine);
+            self.take_acks(cell, engine, work);
+        }
+        if let Some(envelope) = self.dead.pop() {
+            work.free_one(envelope);
         }
     }
 
     /// Takes in what was noted as acknowledged. True where there was something.
     #[inline]
-    fn take_acks(&mut self, cell: &Arc<QueueCell>, engine: &Engine) -> bool {
+    fn take_acks(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) -> bool {
         if cell.acks.is_empty() {
             return false;
         }
-        cell.acks.take(&mut self.acking);
+        cell.acks.take(&mut self.acking, &mut self.dead);
+        // Whoever publishes frees one each time; what is too much for that goes now.
+        let kept = KEPT.min(self.dead.len());
+        work.free_all(self.dead.split_off(kept));
         self.carry_out_acks(cell, engine)
     }
 
@@ -402,7 +415,7 @@ impl Inner {
         self.carry_out(cell, work);
         while cell.acks.set_prompt(self.is_prompt()) {
             // Noted by somebody who had not seen that it matters now.
-            self.take_acks(cell, engine);
+            self.take_acks(cell, engine, work);
             self.carry_out(cell, work);
         }
         let backlog = self.state.has_ready();

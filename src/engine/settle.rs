@@ -7,6 +7,7 @@ use super::sink::Place;
 use super::waiter::Waiter;
 use super::work::Work;
 use crate::base::SessionId;
+use crate::message::SharedEnvelope;
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Done, Handout, Settlement};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,9 +33,15 @@ impl Engine {
 
     /// Acknowledges deliveries that were lent, at once or, where nobody waits for it, with a later act on the queue: no
     /// later call can tell. False where the queue is gone.
+    /// Some of the `envelopes` are kept, for a publisher to free them.
     #[inline]
-    pub(crate) fn ack(&self, cell: &Arc<QueueCell>, done: Done) -> bool {
-        if cell.acks.note(done) || self.is_stopped() || cell.is_closed() {
+    pub(crate) fn ack(
+        &self,
+        cell: &Arc<QueueCell>,
+        done: Done,
+        envelopes: &mut impl Iterator<Item = SharedEnvelope>,
+    ) -> bool {
+        if cell.acks.note(done, envelopes) || self.is_stopped() || cell.is_closed() {
             return self.act(cell, |_, _| ()).is_some();
         }
         true

@@ -62,6 +62,13 @@ impl Work {
         envelopes.into_iter().for_each(|envelope| self.free_one(envelope));
     }
 
+    /// All of these are to be freed.
+    pub(crate) fn free_all(&mut self, envelopes: Vec<SharedEnvelope>) {
+        if !envelopes.is_empty() {
+            self.rest().freed.extend(envelopes);
+        }
+    }
+
     /// This is to be freed.
     pub(crate) fn free_one(&mut self, envelope: SharedEnvelope) {
         match &mut self.freed {
