@@ -216,6 +216,7 @@
 //! | `api/one_off.rs` | What a broker does once: publish, get, declare, bind, delete; and the handles that it gives |
 //! | `api/publisher/mod.rs` | Publishers: handles to one exchange that remember where their keys lead |
 //! | `api/publisher/error.rs` | Why a message was not published, with the message |
+//! | `api/publisher/many.rs` | Sending many messages under one key: one route, and the queue asked once for many of them |
 //! | `api/publisher/route_cache.rs` | The route cache: what a publisher remembers of where its keys lead |
 //! | `api/publisher/send.rs` | Sending with back-pressure: wait until every queue has room, then give it to all |
 //! | `api/queue.rs` | A queue as data |
@@ -245,8 +246,8 @@ pub use api::{
 pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Item, Problem, Queue, Report, Topology};
 pub use api::{
     BrokerStats, ConsumeError, Consumer, ConsumerBuilder, DeadLetterStats, Deliveries, Delivery, Iter, Left, Peeked,
-    PublishError, PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, Routed, Settled, Shutdown,
-    ShutdownFuture, ShutdownReport,
+    PublishError, PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, Routed, RoutedMany,
+    SendManyError, Settled, Shutdown, ShutdownFuture, ShutdownReport,
 };
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};

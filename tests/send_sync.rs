@@ -4,8 +4,8 @@
 
 use leveret::{
     Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Delivery, Iter, Message, Peeked,
-    PublishError, PublishErrorKind, Publisher, QueueHandle, QueueStats, Routed, Settled, Shutdown, ShutdownFuture,
-    ShutdownReport, Topology, TopologyError, TryRecvError,
+    PublishError, PublishErrorKind, Publisher, QueueHandle, QueueStats, Routed, RoutedMany, SendManyError, Settled,
+    Shutdown, ShutdownFuture, ShutdownReport, Topology, TopologyError, TryRecvError,
 };
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -41,6 +41,8 @@ fn values_and_handles() {
         QueueStats: send sync unpin is_static cloned;
         ShutdownReport: send sync unpin is_static cloned;
         Routed: send sync unpin is_static cloned;
+        RoutedMany: send sync unpin is_static cloned;
+        SendManyError: send sync unpin is_static cloned;
         Settled: send sync unpin is_static cloned;
         PublishError: send sync unpin is_static cloned;
         PublishErrorKind: send sync unpin is_static cloned;
@@ -58,6 +60,7 @@ fn futures_may_go_to_any_thread() {
     let mut publisher = broker.publisher("").unwrap();
     let mut consumer = broker.consumer("q").open().unwrap();
     send_value(&publisher.send("q", Message::new("m")));
+    send_value(&publisher.send_many("q", [Message::new("m")]));
     send_value(&consumer.recv());
 }
 

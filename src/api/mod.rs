@@ -48,7 +48,7 @@ pub use definitions_error::DefinitionsError;
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settled};
 pub use exchange::Exchange;
-pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed};
+pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed, RoutedMany, SendManyError};
 pub use queue::Queue;
 pub use queue_handle::{Peeked, QueueHandle};
 pub use shutdown::{Left, Shutdown, ShutdownFuture, ShutdownReport};

@@ -1,5 +1,6 @@
 //! Why a message was not published, with the message.
 
+use super::RoutedMany;
 use crate::base::NameTooLong;
 use crate::message::{InvalidMessage, Message};
 use std::fmt;
@@ -18,6 +19,28 @@ use std::fmt;
 pub struct PublishError {
     // Behind a pointer, so that a result is small.
     inner: Box<(PublishErrorKind, Message)>,
+}
+
+/// A batch that ended before its end: why, what was published of it, and the messages that were not.
+///
+/// ```
+/// use leveret::{Broker, Message, PublishErrorKind, QueueDeclare};
+///
+/// let broker = Broker::new();
+/// broker.declare_queue(&QueueDeclare::new("orders"))?;
+/// let mut to_queues = broker.publisher("")?;
+/// let wrong = Message::new("two").message_id("x".repeat(256));
+/// let error = to_queues.try_send_many("orders", [Message::new("one"), wrong, Message::new("three")]).unwrap_err();
+///
+/// assert!(matches!(error.kind(), PublishErrorKind::Invalid(_)));
+/// assert_eq!(error.published().messages, 1);
+/// assert_eq!(error.unsent().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct SendManyError {
+    // Behind a pointer, so that a result is small.
+    inner: Box<(PublishErrorKind, RoutedMany, Vec<Message>)>,
 }
 
 /// Why a message was not published as it should be.
@@ -93,6 +116,57 @@ impl PublishError {
     }
 }
 
+impl SendManyError {
+    /// `unsent` begins with the message that could not be published.
+    pub(super) fn new(kind: PublishErrorKind, published: RoutedMany, unsent: Vec<Message>) -> Self {
+        Self { inner: Box::new((kind, published, unsent)) }
+    }
+
+    /// Why the first of the messages that are left could not be published.
+    #[must_use]
+    pub fn kind(&self) -> &PublishErrorKind {
+        &self.inner.0
+    }
+
+    /// What was published before.
+    #[must_use]
+    pub fn published(&self) -> RoutedMany {
+        self.inner.1
+    }
+
+    /// The messages that were not published as they should be, as they were given and in order: first the one that
+    /// ended the batch, of which [`kind`](SendManyError::kind) may say that some queues have it nevertheless.
+    #[must_use]
+    pub fn unsent(&self) -> &[Message] {
+        &self.inner.2
+    }
+
+    /// Gives back what [`unsent`](SendManyError::unsent) shows.
+    #[must_use]
+    pub fn into_unsent(self) -> Vec<Message> {
+        self.inner.2
+    }
+
+    /// Gives back the reason, what was published, and what was not.
+    #[must_use]
+    pub fn into_parts(self) -> (PublishErrorKind, RoutedMany, Vec<Message>) {
+        *self.inner
+    }
+}
+
+impl fmt::Display for SendManyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (published, unsent) = (self.published().messages, self.unsent().len());
+        write!(f, "{published} messages were published and {unsent} were not: {}", self.kind())
+    }
+}
+
+impl std::error::Error for SendManyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.kind().cause()
+    }
+}
+
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.kind().fmt(f)
@@ -101,9 +175,16 @@ impl fmt::Display for PublishError {
 
 impl std::error::Error for PublishError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self.kind() {
-            PublishErrorKind::Invalid(error) => Some(error),
-            PublishErrorKind::NameTooLong(error) => Some(error),
+        self.kind().cause()
+    }
+}
+
+impl PublishErrorKind {
+    /// What is behind it.
+    fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Invalid(error) => Some(error),
+            Self::NameTooLong(error) => Some(error),
             _ => None,
         }
     }

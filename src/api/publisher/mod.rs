@@ -1,10 +1,12 @@
 //! Publishers: handles to one exchange that remember where their keys lead.
 
 mod error;
+mod many;
 mod route_cache;
 mod send;
 
-pub use error::{PublishError, PublishErrorKind};
+pub use error::{PublishError, PublishErrorKind, SendManyError};
+pub use many::RoutedMany;
 
 use crate::base::Name;
 use crate::engine::{Engine, NoRoute, Outcome};
@@ -37,6 +39,9 @@ use std::time::Duration;
 /// other. A message that a queue could not hold even if it were empty is refused at once.
 ///
 /// A queue that drops at its head has always room within the broker's own bound.
+///
+/// **Many at once.** [`try_send_many`](Publisher::try_send_many), [`send_many`](Publisher::send_many) and
+/// [`blocking_send_many`](Publisher::blocking_send_many) do the same for many messages of one key, for less.
 ///
 /// ```
 /// use leveret::{Broker, Message, QueueDeclare};
@@ -109,6 +114,11 @@ impl Publisher {
     /// [`Full`](PublishErrorKind::Full) say how many other queues have it nevertheless, as in RabbitMQ.
     pub fn try_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
         let (envelope, at) = self.prepare(key, message)?;
+        self.give_now(envelope, at)
+    }
+
+    /// Publishes a message without waiting, by its route.
+    fn give_now(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
         let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
         self.engine.reply(&envelope);
         self.release(at);
