@@ -296,7 +296,7 @@ pub mod internals {
         message: Message,
         limits: &Limits,
     ) -> Result<Envelope, InvalidMessage> {
-        let frozen = Envelope::freeze(exchange, routing_key, message, limits).map_err(|refused| refused.0)?;
+        let frozen = Envelope::freeze(&exchange, &routing_key, message, limits).map_err(|refused| refused.0)?;
         Ok(SharedEnvelope::unwrap_or_clone(frozen))
     }
 

@@ -36,7 +36,7 @@ fn direct(name: &str) -> ExchangeDeclare {
 fn publish(engine: &Engine, queue: &str, count: usize) {
     for _ in 0..count {
         let key = Name::new(queue).expect("short");
-        let envelope = Envelope::freeze(Name::default(), key, Message::new("m"), &engine.limits).expect("valid");
+        let envelope = Envelope::freeze(&Name::default(), &key, Message::new("m"), &engine.limits).expect("valid");
         let cells = engine.route("", &envelope).expect("routed");
         assert_eq!(cells.len(), 1, "{queue}");
         engine.deliver(None, &envelope, &cells);

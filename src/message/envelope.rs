@@ -88,29 +88,31 @@ impl Envelope {
     /// Freezes a message for its way through `exchange` under `routing_key`, or gives it back with what is wrong.
     #[inline]
     pub(crate) fn freeze(
-        exchange: Name,
-        routing_key: Name,
+        exchange: &Name,
+        routing_key: &Name,
         message: Message,
         limits: &Limits,
     ) -> Result<SharedEnvelope, Box<(InvalidMessage, Message)>> {
         let mut envelope = message.into_envelope();
-        if envelope.unchecked || envelope.body.len() > limits.message_bytes {
-            if let Err(invalid) = envelope.check(limits).and_then(|()| envelope.read_properties(limits)) {
-                return Err(Box::new((invalid, Message::of(envelope))));
-            }
-            envelope.unchecked = false;
+        if (envelope.unchecked || envelope.body.len() > limits.message_bytes)
+            && let Err(invalid) = envelope.read_properties(limits)
+        {
+            return Err(Box::new((invalid, Message::of(envelope))));
         }
-        envelope.exchange = exchange;
-        envelope.routing_key = routing_key;
+        envelope.exchange = exchange.clone();
+        envelope.routing_key = routing_key.clone();
         Ok(envelope.shareable())
     }
 
-    /// Reads the expiration and the carbon copies, where there are such, and writes them as queues see them. Changes
-    /// nothing where they are not valid.
+    /// Checks, then reads the expiration and the carbon copies, where there are such, and writes them as queues see them.
+    /// Changes nothing where something is not valid.
+    #[inline(never)]
     fn read_properties(&mut self, limits: &Limits) -> Result<(), InvalidMessage> {
+        self.check(limits)?;
         let expiration = parse_expiration(self.properties.expiration.as_deref())?;
         self.carbon = read_carbon(&self.properties, limits)?;
         self.expiration_millis = expiration;
+        self.unchecked = false;
         // Nearly no message has anything to change.
         if expiration.is_some() || self.carbon.is_some() {
             self.given = normalise(&mut self.properties, self.carbon.is_some());

@@ -98,7 +98,7 @@ impl Channel {
         }
         // The message is there: only what is published takes it away.
         let Some(given) = message.take() else { return Err(Fault::precondition("no message")) };
-        let mut envelope = match Envelope::freeze(exchange.clone(), routing_key.clone(), given, &self.engine().limits) {
+        let mut envelope = match Envelope::freeze(exchange, routing_key, given, &self.engine().limits) {
             Ok(envelope) => envelope,
             Err(refused) => {
                 let (invalid, given) = *refused;
@@ -141,7 +141,7 @@ impl Channel {
         if properties.reply_to.as_deref() == Some(REPLY_TO) && state.reply.is_none() {
             return Err(Fault::precondition("fast reply consumer does not exist"));
         }
-        let frozen = Envelope::freeze(exchange.clone(), Name::default(), message.clone(), limits);
+        let frozen = Envelope::freeze(exchange, &Name::default(), message.clone(), limits);
         frozen.map_err(|refused| Fault::precondition(refused.0))?;
         match properties.user_id.as_deref() {
             Some(user) if user != self.cell.connection.user() => Err(Fault::precondition(format_args!(

@@ -217,7 +217,7 @@ impl Publisher {
         };
         let mut message = Some(first);
         while let Some(next) = message {
-            match freeze(&self.engine, self.exchange.clone(), key.clone(), next) {
+            match freeze(&self.engine, &self.exchange, &key, next) {
                 Ok(envelope) if envelope.has_carbon() => batch.next = Some(Next::Apart(envelope)),
                 Ok(envelope) => batch.part.push_back(envelope),
                 Err(error) => batch.next = Some(Next::Wrong(error)),

@@ -188,12 +188,12 @@ impl Publisher {
     }
 
     /// Freezes the message and finds its route, which is mostly remembered.
-    #[inline]
+    #[inline(always)]
     fn prepare(&mut self, key: &str, message: Message) -> Result<(SharedEnvelope, At), PublishError> {
         if !self.engine.is_stopped()
             && let Some((key, at)) = self.routes.find(key)
         {
-            let envelope = freeze(&self.engine, self.exchange.clone(), key, message)?;
+            let envelope = freeze(&self.engine, &self.exchange, key, message)?;
             return if envelope.has_carbon() { self.route(envelope) } else { Ok((envelope, at)) };
         }
         self.prepare_anew(key, message)
@@ -208,7 +208,7 @@ impl Publisher {
             Ok(key) => key,
             Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
         };
-        let envelope = freeze(&self.engine, self.exchange.clone(), key, message)?;
+        let envelope = freeze(&self.engine, &self.exchange, &key, message)?;
         self.route(envelope)
     }
 
@@ -258,7 +258,7 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
         Ok(names) => names,
         Err(error) => return Err(PublishError::new(PublishErrorKind::NameTooLong(error), message)),
     };
-    let envelope = freeze(engine, exchange, key, message)?;
+    let envelope = freeze(engine, &exchange, &key, message)?;
     let cells = match engine.route(envelope.exchange(), &envelope) {
         Ok(cells) => cells,
         Err(why) => return Err(no_route(engine, why, envelope)),
@@ -268,7 +268,8 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
     conclude(engine, &outcome, envelope, false)
 }
 
-fn freeze(engine: &Engine, exchange: Name, key: Name, message: Message) -> Result<SharedEnvelope, PublishError> {
+#[inline]
+fn freeze(engine: &Engine, exchange: &Name, key: &Name, message: Message) -> Result<SharedEnvelope, PublishError> {
     Envelope::freeze(exchange, key, message, &engine.limits).map_err(|refused| {
         let (error, message) = *refused;
         PublishError::new(PublishErrorKind::Invalid(error), message)

@@ -63,14 +63,14 @@ impl RouteCache {
     }
 
     /// Finds a key that is remembered, if nothing changed since: the key as a name, and where its route is.
-    pub(super) fn find(&self, key: &str) -> Option<(Name, At)> {
+    pub(super) fn find(&self, key: &str) -> Option<(&Name, At)> {
         let (generation, counted) = self.generation.as_ref()?;
         if generation.load(Ordering::Acquire) != *counted {
             return None;
         }
         let at = self.place_of(key)?;
         let place = self.places.get(at)?.as_ref().filter(|place| *place.key == *key)?;
-        Some((place.key.clone(), At::Place(at)))
+        Some((&place.key, At::Place(at)))
     }
 
     /// Takes the route of a message anew, and remembers it where that may be.
