@@ -234,9 +234,11 @@ macro_rules! text_setters {
             $($(#[$doc])*
             #[must_use]
             pub fn $name(mut self, text: impl Into<ShortStr>) -> Self {
-                let text = text.into();
-                let is_long = text.len() > Name::MAX_BYTES;
-                self.envelope.set(is_long).$field = Some(text);
+                // Looked at where it lies: taken apart on the way there, a text is slow to put together again.
+                let place = &mut self.envelope.set(false).$field;
+                *place = Some(text.into());
+                let is_long = place.as_ref().is_some_and(|text| text.len() > Name::MAX_BYTES);
+                self.envelope.set(is_long);
                 self
             })+
         }
