@@ -34,8 +34,10 @@
 //!
 //! # The walk of one message
 //!
-//! 1. `api/publisher/mod.rs`: a message is frozen into an envelope (`message/envelope.rs`); a warm key has its queues at
-//!    hand (`api/publisher/route_cache.rs`), checked by one atomic load.
+//! 1. `api/publisher/mod.rs`: a message (`message/message.rs`) is frozen into an envelope (`message/envelope.rs`) where it
+//!    lies: names are written into it and it can be shared, and what it says of time and copies is read
+//!    (`message/freeze.rs`). A warm key has its queues at hand (`api/publisher/route_cache.rs`), checked by one atomic
+//!    load; a single queue with room takes the message at once, or many of them (`api/publisher/many.rs`).
 //! 2. `engine/publish.rs`: a cold key takes the topology's read lock once and asks the graph (`route/graph/route.rs`),
 //!    which walks exchanges, their matchers (`route/topic/walk.rs` and its siblings), exchange-to-exchange bindings and
 //!    alternates, and gives each queue once.
@@ -73,6 +75,7 @@
 //! | `message/mod.rs` | Floor 1, the matter: what travels |
 //! | `message/death.rs` | Deaths: why a message left a queue without being acknowledged, and the history it carries on |
 //! | `message/envelope.rs` | The envelope: a message as the broker carries it, frozen at publish and shared between queues |
+//! | `message/freeze.rs` | Freezing: what publishing reads in the properties of a message, and what it writes plainly there |
 //! | `message/message.rs` | The message as its publisher builds it, and the check that it is one the broker can carry |
 //! | `message/nested.rs` | Copying, comparing, showing and dropping values that hold values, without recursion |
 //! | `message/properties.rs` | The fourteen basic properties (AMQP 0-9-1 section 1.8.1, class basic) |

@@ -1,9 +1,10 @@
 //! The envelope: a message as the broker carries it, frozen at publish and shared between queues.
 //!
 //! Its one allocation is made with the [`Message`], which fills it; freezing writes the rest into it and makes it
-//! shareable, and where it is given back with nobody else having it, it is a message again. Freezing takes `BCC` out of the headers, remembers `CC` and `BCC` as further routing keys, and reads `expiration`
-//! once. A death makes a new envelope with the history in its headers; the body stays shared.
+//! shareable. Where it is given back and nobody else has it, it is a message again. A death makes a new envelope with
+//! the history in its headers; the body stays shared.
 
+use super::freeze::{Carbon, Given, normalise, parse_expiration, read_carbon};
 use super::{Death, Deaths, InvalidMessage, Message, Properties, Reason, ShortStr, Value, check_table};
 use crate::base::{Limits, Name};
 use bytes::Bytes;
@@ -37,34 +38,6 @@ pub struct Envelope {
     /// Never set in a frozen envelope.
     unchecked: bool,
     given: Option<Box<Given>>,
-}
-
-/// What freezing changed, as its publisher gave it.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Given {
-    /// The expiration, where it was not written plainly.
-    expiration: Option<ShortStr>,
-    /// The header `BCC`, which nobody but the publisher sees.
-    blind: Option<Value>,
-}
-
-/// Further routing keys: those of `CC` and `BCC`, and which of them are blind.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Carbon {
-    /// Keys beside the routing key by which the message routes now.
-    keys: Vec<Name>,
-    /// Those of `BCC`, kept out of every death record.
-    blind: Vec<Name>,
-}
-
-impl Given {
-    /// Undoes what freezing changed.
-    fn put_back(self, properties: &mut Properties) {
-        properties.expiration = self.expiration.or(properties.expiration.take());
-        if let Some(blind) = self.blind {
-            properties.headers.get_or_insert_default().insert("BCC", blind);
-        }
-    }
 }
 
 impl Envelope {
@@ -104,8 +77,8 @@ impl Envelope {
         Ok(envelope.shareable())
     }
 
-    /// Checks, then reads the expiration and the carbon copies, where there are such, and writes them as queues see them.
-    /// Changes nothing where something is not valid.
+    /// Checks, then reads the expiration and the carbon copies, where there are such, and writes them as queues see
+    /// them. Changes nothing where something is not valid.
     #[inline(never)]
     fn read_properties(&mut self, limits: &Limits) -> Result<(), InvalidMessage> {
         self.check(limits)?;
@@ -330,18 +303,6 @@ impl Envelope {
     }
 }
 
-/// Writes the expiration plainly and takes out `BCC`; returns what that changed, if anything.
-fn normalise(properties: &mut Properties, has_carbon: bool) -> Option<Box<Given>> {
-    let mut given = Given::default();
-    if let Some(plain) = properties.expiration.as_deref().and_then(plain_number).map(ShortStr::from) {
-        given.expiration = properties.expiration.replace(plain);
-    }
-    if let Some(headers) = properties.headers.as_mut().filter(|_| has_carbon) {
-        given.blind = headers.remove("BCC");
-    }
-    (given != Given::default()).then(|| Box::new(given))
-}
-
 /// Keys less the blind ones: each blind key takes out one, the first.
 fn without<'a>(keys: impl Iterator<Item = &'a Name>, blind: &[Name]) -> Vec<Name> {
     let mut keys: Vec<Name> = keys.cloned().collect();
@@ -351,68 +312,4 @@ fn without<'a>(keys: impl Iterator<Item = &'a Name>, blind: &[Name]) -> Vec<Name
         }
     }
     keys
-}
-
-/// The digits of a number as RabbitMQ prints it again, where that differs: no sign, no leading zero.
-fn plain_number(text: &str) -> Option<&str> {
-    let digits = text.trim_start_matches(['+', '-']);
-    let plain = digits.trim_start_matches('0');
-    let plain = if plain.is_empty() { digits.get(digits.len() - 1..)? } else { plain };
-    (plain != text).then_some(plain)
-}
-
-/// Reads `expiration` as RabbitMQ does: decimal digits, an optional sign, nothing else.
-fn parse_expiration(text: Option<&str>) -> Result<Option<u64>, InvalidMessage> {
-    let Some(text) = text else { return Ok(None) };
-    let refuse = |reason: String| Err(InvalidMessage::Expiration { given: text.to_owned(), reason });
-    let (sign, digits) = match text.as_bytes().first() {
-        Some(b'-') => (true, text.get(1..).unwrap_or("")),
-        Some(b'+') => (false, text.get(1..).unwrap_or("")),
-        _ => (false, text),
-    };
-    let end = digits.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
-    let (number, rest) = digits.split_at(end);
-    if number.is_empty() {
-        return refuse("no_integer".to_owned());
-    }
-    if !rest.is_empty() {
-        return refuse(format!("{{leftover_string,\"{rest}\"}}"));
-    }
-    let millis = number.parse::<u64>().unwrap_or(u64::MAX);
-    if sign && millis > 0 {
-        return refuse(format!("{{value_negative,-{number}}}"));
-    }
-    Ok(Some(millis))
-}
-
-/// Reads `CC` and `BCC`, where there are such headers.
-fn read_carbon(properties: &Properties, limits: &Limits) -> Result<Option<Box<Carbon>>, InvalidMessage> {
-    let Some(headers) = &properties.headers else { return Ok(None) };
-    let mut carbon = Carbon::default();
-    let mut found = false;
-    for header in ["CC", "BCC"] {
-        let Some(value) = headers.get(header) else { continue };
-        found = true;
-        let refuse = |reason: String| Err(InvalidMessage::CarbonCopy { header, reason });
-        let Value::Array(items) = value else {
-            return refuse(format!("{{unacceptable_type_in_header,\"{header}\",{}}}", value.type_name()));
-        };
-        // RabbitMQ passes over what is no text.
-        for key in items.iter().filter_map(Value::as_str) {
-            let Ok(key) = Name::new(key) else {
-                return refuse("a key has more than 255 bytes".to_owned());
-            };
-            if header == "BCC" {
-                carbon.blind.push(key.clone());
-            }
-            carbon.keys.push(key);
-        }
-    }
-    if carbon.keys.len() > limits.carbon_copies {
-        return Err(InvalidMessage::CarbonCopy {
-            header: "CC",
-            reason: format!("{} keys; at most {} are taken", carbon.keys.len(), limits.carbon_copies),
-        });
-    }
-    Ok(found.then(|| Box::new(carbon)))
 }

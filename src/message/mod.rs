@@ -7,6 +7,7 @@
 
 mod death;
 mod envelope;
+mod freeze;
 #[allow(clippy::module_inception)]
 mod message;
 mod nested;

@@ -45,14 +45,14 @@ enum Next {
 impl Publisher {
     /// Publishes many messages under one key, in order, without waiting; ends at the first that is not taken.
     ///
-    /// It is as if [`try_send`](Publisher::try_send) were called for each, and cheaper: the key's route is found once for
-    /// many messages. The batch is not all or nothing, and others may publish in between.
+    /// It is as if [`try_send`](Publisher::try_send) were called for each, and cheaper: the key's route is found once
+    /// for many messages. The batch is not all or nothing, and others may publish in between.
     ///
     /// # Errors
     ///
-    /// [`SendManyError`] with the reason of the first message that could not be published, which are those of
-    /// [`Publisher::try_send`]; with what was published before; and with the messages that were not, that one first. For
-    /// that it takes the rest out of the iterator.
+    /// [`SendManyError`] with the reason of the first message that could not be published, one of those of
+    /// [`Publisher::try_send`]; with what was published before; and with the messages that were not, that one first.
+    /// For that it takes the rest out of the iterator.
     ///
     /// ```
     /// use leveret::{Broker, Message, Overflow, Queue, Topology};
@@ -92,7 +92,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// [`SendManyError`] with the reason of the first message that could not be published, which are those of
+    /// [`SendManyError`] with the reason of the first message that could not be published, one of those of
     /// [`Publisher::send`]; with what was published before; and with the messages that were not, that one first. For
     /// that it takes the rest out of the iterator.
     ///

@@ -1,7 +1,9 @@
 //! Sending with back-pressure: wait until every queue has room, then give it to all.
 //!
 //! Mostly there is one queue and it has room: that is the first attempt, which needs nothing else. All that can wait is
-//! built after it. The steps of one attempt, which threads and tasks share: find the route (anew each time, since the topology may have
+//! built after it.
+//!
+//! The steps of one attempt, which threads and tasks share: find the route (anew each time, since the topology may have
 //! changed while waiting); if a queue has no room, wait there; else offer it to each, with the room checked under the
 //! same lock that takes it. Whoever lost its room in between is left over, and waited for alone.
 
