@@ -61,6 +61,12 @@ impl<T> Mutex<T> {
         Ranked { guard, _held: held }
     }
 
+    /// The value, without a lock: whoever has all of it needs none.
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.inner.get_mut()
+    }
+
     /// All locks are held for a fraction of a microsecond, so whoever finds one taken stays awake for a few of those.
     /// parking_lot would yield sooner, which costs a whole slice of time where other programs want the CPU.
     #[cold]

@@ -51,7 +51,10 @@ impl Engine {
     #[inline]
     pub(crate) fn finish(&self, work: Work) {
         if !work.is_empty() || self.has_backlog() || self.is_stopped() {
-            self.finish_some(work);
+            return self.finish_some(work);
+        }
+        if let Some(envelope) = work.into_freed() {
+            free(envelope);
         }
     }
 

@@ -120,12 +120,14 @@ impl QueueCell {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
         self.acks.take(&mut inner.acking, &mut inner.dead);
-        if inner.acking.is_empty() {
+        if inner.acking.is_empty() && inner.dead.is_empty() {
             return look(&inner.state);
         }
         let mut work = Work::default();
-        inner.carry_out_acks(self, engine);
-        inner.conclude(self, engine, &mut work);
+        work.free_all(std::mem::take(&mut inner.dead));
+        if inner.carry_out_acks(self, engine) {
+            inner.conclude(self, engine, &mut work);
+        }
         let seen = look(&inner.state);
         drop(guard);
         engine.finish(work);

@@ -8,8 +8,8 @@
 //! came, or who puts it down finds the waiter.
 
 use super::waiter::Waiter;
+use crate::base::sync::{Mutex, Rank};
 use crate::queue::effect::Handout;
-use crossbeam_queue::ArrayQueue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,28 +20,23 @@ const RING: usize = 32;
 /// The consumer's side of its mailbox.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    slots: ArrayQueue<Handout>,
+    /// Never locked: it is asked by whoever has the whole ring.
+    slots: Mutex<rtrb::Consumer<Handout>>,
     /// Whether a look behind the ring is worth a lock: something is in the overflow, or nothing more will come.
-    stirred: AtomicBool,
+    stirred: Arc<AtomicBool>,
 }
 
 impl Ring {
-    /// An empty ring, for a consumer that has at most `prefetch` deliveries out, where that is not 0.
-    pub(crate) fn new(prefetch: u32) -> Arc<Self> {
-        let size = if prefetch == 0 { RING } else { RING.min(prefetch as usize) };
-        Arc::new(Self { slots: ArrayQueue::new(size), stirred: AtomicBool::new(false) })
-    }
-
     /// Takes the oldest delivery.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<Handout> {
-        self.slots.pop()
+    pub(crate) fn pop(&mut self) -> Option<Handout> {
+        self.slots.get_mut().pop().ok()
     }
 
     /// Whether it is empty.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+    pub(crate) fn is_empty(&mut self) -> bool {
+        self.slots.get_mut().is_empty()
     }
 
     /// Whether a look behind it is worth a lock.
@@ -54,7 +49,8 @@ impl Ring {
 /// The deliveries of one plain consumer: the queue's side.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    ring: Arc<Ring>,
+    ring: rtrb::Producer<Handout>,
+    stirred: Arc<AtomicBool>,
     overflow: VecDeque<Handout>,
     /// The consumer, if it waits. A consumer is used by one at a time, so one place is enough.
     waiter: Option<Waiter>,
@@ -74,16 +70,20 @@ pub(crate) enum Fetched {
 }
 
 impl Mailbox {
-    /// An empty mailbox.
-    pub(crate) fn new(ring: Arc<Ring>) -> Self {
-        Self { ring, overflow: VecDeque::new(), waiter: None, ended: false }
+    /// An empty mailbox for a consumer that has at most `prefetch` deliveries out, where that is not 0; and its ring.
+    pub(crate) fn new(prefetch: u32) -> (Self, Ring) {
+        let size = if prefetch == 0 { RING } else { RING.min(prefetch as usize) };
+        let (ring, slots) = rtrb::RingBuffer::new(size);
+        let stirred = Arc::new(AtomicBool::new(false));
+        let mailbox = Self { ring, stirred: Arc::clone(&stirred), overflow: VecDeque::new(), waiter: None, ended: false };
+        (mailbox, Ring { slots: Mutex::new(Rank::Leaf, slots), stirred })
     }
 
     /// A delivery came. Gives whoever waits for it.
     #[inline]
     pub(crate) fn put(&mut self, handout: Handout) -> Option<Waiter> {
         if self.overflow.is_empty() {
-            if let Err(handout) = self.ring.slots.push(handout) {
+            if let Err(rtrb::PushError::Full(handout)) = self.ring.push(handout) {
                 self.put_behind(handout);
             }
         } else {
@@ -96,25 +96,24 @@ impl Mailbox {
     #[cold]
     fn put_behind(&mut self, handout: Handout) {
         self.overflow.push_back(handout);
-        self.ring.stirred.store(true, Ordering::Release);
+        self.stirred.store(true, Ordering::Release);
     }
 
     /// Nothing more will come. Gives whoever waits.
     pub(crate) fn end(&mut self) -> Option<Waiter> {
         self.ended = true;
-        self.ring.stirred.store(true, Ordering::Release);
+        self.stirred.store(true, Ordering::Release);
         self.waiter.take()
     }
 
-    /// Moves what is here to the end of `drained`.
-    pub(crate) fn empty_into(&mut self, drained: &mut VecDeque<Handout>) {
-        drained.extend(std::iter::from_fn(|| self.ring.pop()));
-        drained.append(&mut self.overflow);
+    /// Moves the overflow to the end of `left`.
+    pub(crate) fn empty_into(&mut self, left: &mut VecDeque<Handout>) {
+        left.append(&mut self.overflow);
     }
 
     /// Whether something is here.
     pub(crate) fn has_mail(&self) -> bool {
-        !self.ring.is_empty() || !self.overflow.is_empty()
+        self.has_in_ring() || !self.overflow.is_empty()
     }
 
     /// Whether the consumer waits.
@@ -125,12 +124,12 @@ impl Mailbox {
     /// Where the ring is empty, swaps the overflow into `drained`, which is empty. Where there is nothing, swaps the waiter
     /// for the one that is here, which is to be dropped without a lock: a waker may run foreign code.
     pub(crate) fn fetch(&mut self, drained: &mut VecDeque<Handout>, waiter: &mut Option<Waiter>) -> Fetched {
-        if !self.ring.is_empty() {
+        if self.has_in_ring() {
             return Fetched::Some;
         }
         if !self.overflow.is_empty() {
             std::mem::swap(&mut self.overflow, drained);
-            self.ring.stirred.store(self.ended, Ordering::Release);
+            self.stirred.store(self.ended, Ordering::Release);
             return Fetched::Some;
         }
         if self.ended {
@@ -140,5 +139,9 @@ impl Mailbox {
             std::mem::swap(&mut self.waiter, waiter);
         }
         Fetched::Nothing
+    }
+
+    fn has_in_ring(&self) -> bool {
+        self.ring.slots() < self.ring.buffer().capacity()
     }
 }

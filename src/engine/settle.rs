@@ -89,14 +89,14 @@ impl Engine {
         consumer
     }
 
-    /// A consumer is cancelled by its client. Where it is a plain one, `drained` has the rest of what was put down for it.
+    /// A consumer is cancelled by its client. Where it is a plain one, `left` has what was put down for it behind its ring.
     /// An auto-delete queue goes with its last consumer.
-    pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId, drained: &mut VecDeque<Handout>) {
+    pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId, left: &mut VecDeque<Handout>) {
         let now = self.clock.now();
         let mut work = Work::default();
         let was_here = cell.act(self, &mut work, |state, effects| state.detach(now, consumer, effects));
         for sink in cell.take_sinks(|sink| sink.consumer == consumer) {
-            work.rest().sinks.push(sink.left_to(drained));
+            work.rest().sinks.push(sink.left_to(left));
         }
         self.finish(work);
         if was_here == Some(true) {

@@ -119,10 +119,10 @@ impl SinkOf {
         matches!(self.place, Place::Channel(_))
     }
 
-    /// Moves what was put down in a mailbox to the end of `drained`.
-    pub(crate) fn left_to(mut self, drained: &mut VecDeque<Handout>) -> Self {
+    /// Moves what was put down in a mailbox behind its ring to the end of `left`.
+    pub(crate) fn left_to(mut self, left: &mut VecDeque<Handout>) -> Self {
         if let Place::Mailbox(mailbox) = &mut self.place {
-            mailbox.empty_into(drained);
+            mailbox.empty_into(left);
         }
         self
     }

@@ -38,10 +38,16 @@ pub(crate) struct Rest {
 }
 
 impl Work {
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do, but that a message may be to be freed.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.wake.is_none() && !self.kick && self.freed.is_none() && self.rest.is_none()
+        self.wake.is_none() && !self.kick && self.rest.is_none()
+    }
+
+    /// What is to be freed, where nothing else is to be done.
+    #[inline]
+    pub(crate) fn into_freed(self) -> Option<SharedEnvelope> {
+        self.freed
     }
 
     /// Somebody is to be woken.

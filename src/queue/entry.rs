@@ -25,11 +25,7 @@ impl Entry {
     /// An entry that starts its time now. `least` is the shortest time to live that the kind of queue knows.
     #[inline(always)]
     pub(crate) fn new(seq: u64, envelope: SharedEnvelope, settings: &Settings, least: u64, now: Moment) -> Self {
-        let ttl = match (settings.message_ttl_millis, envelope.expiration_millis()) {
-            (Some(queue), Some(own)) => Some(queue.min(own)),
-            (queue, own) => queue.or(own),
-        };
-        let expires = ttl.map_or(Moment::MAX, |millis| now.plus_millis(millis.max(least)));
+        let expires = expiry(&envelope, settings, least, now);
         Self { seq, expires, returns: 0, failures: 0, envelope }
     }
 
@@ -61,19 +57,16 @@ impl Entry {
         }
     }
 
-    /// The entry itself on its way to a consumer that keeps it.
-    #[inline(always)]
-    pub(crate) fn lend(self, session: SessionId, consumer: ConsumerId) -> Handout {
-        Handout {
-            session,
-            consumer: Some(consumer),
-            claim: Claim::Lent(Loan { seq: self.seq, expires: self.expires }),
-            redelivered: self.returns > 0,
-            returns: self.returns,
-            counted: false,
-            envelope: self.envelope,
-        }
-    }
+}
+
+/// When a message that comes in now expires: after its own time to live or the queue's, whichever is shorter.
+#[inline]
+pub(crate) fn expiry(envelope: &SharedEnvelope, settings: &Settings, least: u64, now: Moment) -> Moment {
+    let ttl = match (settings.message_ttl_millis, envelope.expiration_millis()) {
+        (Some(queue), Some(own)) => Some(queue.min(own)),
+        (queue, own) => queue.or(own),
+    };
+    ttl.map_or(Moment::MAX, |millis| now.plus_millis(millis.max(least)))
 }
 
 /// Messages that the queue is done with, to be freed by whoever holds no lock: the owner of a body may run foreign code.

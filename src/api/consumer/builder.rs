@@ -3,7 +3,7 @@
 use super::Consumer;
 use crate::api::source::Source;
 use crate::base::{Credit, Name, NameTooLong};
-use crate::engine::mailbox::{Mailbox, Ring};
+use crate::engine::mailbox::Mailbox;
 use crate::engine::sink::Place;
 use crate::engine::{Engine, TopologyError};
 use crate::queue::effect::{AttachError, ConsumerSpec};
@@ -96,7 +96,7 @@ impl<'a> ConsumerBuilder<'a> {
         let window = engine.limits.undrained_deliveries;
         let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize / WINDOWS <= window;
         let credit = Arc::new(if bounded { Credit::unbounded() } else { Credit::new(window) });
-        let ring = Ring::new(self.prefetch);
+        let (mailbox, ring) = Mailbox::new(self.prefetch);
         let spec = ConsumerSpec {
             session,
             credit: Arc::clone(&credit),
@@ -107,8 +107,7 @@ impl<'a> ConsumerBuilder<'a> {
             tag: tag.clone(),
             keeps: true,
         };
-        let mailbox = Place::Mailbox(Mailbox::new(Arc::clone(&ring)));
-        let attached = engine.attach(&source.cell, spec, mailbox);
+        let attached = engine.attach(&source.cell, spec, Place::Mailbox(mailbox));
         let id = attached.map_err(|refused| ConsumeError::of(refused, &source))?;
         let drained = VecDeque::new();
         let consumer = Consumer { source, session, id, tag, credit, ring, drained, cancelled: false };

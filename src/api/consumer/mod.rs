@@ -54,7 +54,7 @@ pub struct Consumer {
     id: ConsumerId,
     tag: Name,
     credit: Arc<Credit>,
-    ring: Arc<Ring>,
+    ring: Ring,
     /// Fetched from behind the ring and not yet received: older than what is in it.
     drained: VecDeque<Handout>,
     /// Nothing more comes than what is drained.
@@ -195,7 +195,10 @@ impl Consumer {
     pub fn cancel(&mut self) {
         if !self.cancelled {
             self.cancelled = true;
-            self.source.engine.detach(&self.source.cell, self.id, &mut self.drained);
+            let mut behind = VecDeque::new();
+            self.source.engine.detach(&self.source.cell, self.id, &mut behind);
+            self.drained.extend(std::iter::from_fn(|| self.ring.pop()));
+            self.drained.append(&mut behind);
         }
     }
 

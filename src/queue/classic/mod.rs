@@ -9,10 +9,10 @@ mod consumers;
 mod ready;
 
 use super::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Done, Effect, Handout, Offered, Outbox, QueueLimits,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Done, Effect, Handout, Loan, Offered, Outbox, QueueLimits,
     Settlement, over_length,
 };
-use super::entry::{Entry, Freed, FreedEnvelopes, Out, Unacked};
+use super::entry::{Entry, Freed, FreedEnvelopes, Out, Unacked, expiry};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -95,13 +95,20 @@ impl ClassicQueue {
         }
         self.totals.enqueued += 1;
         self.timed &= self.held() > 0;
-        let entry = Entry::new(self.next_seq, envelope, &self.settings, 0, now);
-        self.timed |= entry.expires != Moment::MAX;
+        let expires = expiry(&envelope, &self.settings, 0, now);
+        self.timed |= expires != Moment::MAX;
+        let seq = self.next_seq;
         self.next_seq += 1;
-        match self.ready.is_empty().then(|| self.consumers.serve()).flatten() {
-            Some(served) => self.hand_over(entry, served, fx),
+        let served = if self.ready.is_empty() { self.consumers.serve() } else { None };
+        match served {
+            // Nearly all go this way: nothing is built that is not handed over.
+            Some(Served { id, session, no_ack: false, keeps: true }) => {
+                self.totals.delivered += 1;
+                self.lend(envelope, Loan { seq, expires }, 0, (session, id), fx);
+            }
+            Some(served) => self.hand_over(Entry { seq, expires, returns: 0, failures: 0, envelope }, served, fx),
             None => {
-                self.ready.insert(entry);
+                self.ready.insert(Entry { seq, expires, returns: 0, failures: 0, envelope });
                 // RabbitMQ looks at the head only where it may be another one; that a higher priority may have overtaken
                 // the one that its timer is set for, it does not see.
                 let dropped = self.drop_over_length(fx);
@@ -370,9 +377,8 @@ impl ClassicQueue {
         self.count_delivery(&entry);
         let Served { id, session, no_ack, keeps } = served;
         if keeps && !no_ack {
-            self.lent.count += 1;
-            self.lent.bytes += entry.bytes();
-            return fx.deliver(entry.lend(session, id));
+            let Entry { seq, expires, returns, envelope, .. } = entry;
+            return self.lend(envelope, Loan { seq, expires }, returns, (session, id), fx);
         }
         let mut handout = entry.handout(session, Some(id), false);
         if no_ack {
@@ -381,6 +387,28 @@ impl ClassicQueue {
             handout.claim = Claim::Kept(self.unacked.put(entry, session, Some(id)));
         }
         fx.deliver(handout);
+    }
+
+    #[inline(always)]
+    fn lend(
+        &mut self,
+        envelope: SharedEnvelope,
+        loan: Loan,
+        returns: u32,
+        (session, id): (SessionId, ConsumerId),
+        fx: &mut impl Outbox,
+    ) {
+        self.lent.count += 1;
+        self.lent.bytes += envelope.body().len() as u64;
+        fx.deliver(Handout {
+            session,
+            consumer: Some(id),
+            claim: Claim::Lent(loan),
+            redelivered: returns > 0,
+            returns,
+            counted: false,
+            envelope,
+        });
     }
 
     fn put_back(&mut self, mut entry: Entry) {
