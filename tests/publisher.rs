@@ -213,3 +213,59 @@ fn a_route_over_several_exchanges_follows_the_far_end() {
     broker.unbind("q", &Binding::to("far")).unwrap();
     assert_eq!(send(&mut direct, "k"), 0);
 }
+
+#[test]
+fn no_setter_hides_a_property_from_the_checks() {
+    let broker = broker();
+    declare(&broker, &["q"]);
+    let mut queues = broker.publisher("").unwrap();
+    let long = "x".repeat(256);
+    let plain = || Message::new("m");
+    let wrong = [
+        plain().content_type(&long),
+        plain().content_encoding(&long),
+        plain().correlation_id(&long),
+        plain().reply_to(&long),
+        plain().message_id(&long),
+        plain().kind(&long),
+        plain().user_id(&long),
+        plain().app_id(&long),
+        plain().header(&long, 1),
+        plain().header("CC", "no list"),
+        Message::with_properties(plain().message_id(&long).into_parts().0, "m"),
+        plain().app_id(&long).clone(),
+        {
+            let mut message = plain();
+            message.properties_mut().expiration = Some("soon".into());
+            message
+        },
+    ];
+    for message in wrong {
+        let error = queues.try_send("q", message.clone()).unwrap_err();
+        assert!(matches!(error.kind(), PublishErrorKind::Invalid(_)), "{message:?}");
+        // It is the message that is wrong, not the moment.
+        let again = queues.try_send("q", error.into_message()).unwrap_err().into_message();
+        assert_eq!(again, message);
+    }
+    let longest = "x".repeat(255);
+    assert_eq!(queues.try_send("q", plain().message_id(&longest).kind(&*longest)).unwrap().queues, 1);
+    assert_eq!(broker.stats().publishes.published, 1);
+}
+
+#[test]
+fn a_message_that_came_back_can_be_changed_and_sent() {
+    let broker = broker();
+    broker.declare_queue(&small("q", "reject-publish")).unwrap();
+    declare(&broker, &["other", "copy"]);
+    let mut queues = broker.publisher("").unwrap();
+    while queues.try_send("q", Message::new("fill")).is_ok() {}
+    let message = Message::new("m").message_id("1").expires_in(Duration::from_secs(5));
+    let back = queues.try_send("q", message.clone()).unwrap_err().into_message();
+    assert_eq!(back, message);
+    let copied = back.header("CC", vec![Value::text("copy")]);
+    assert_eq!(queues.try_send("other", copied).unwrap().queues, 2);
+    let delivery = broker.get("copy").unwrap().unwrap();
+    assert_eq!((delivery.routing_key().as_str(), delivery.exchange().as_str()), ("other", ""));
+    assert_eq!(delivery.properties().expiration.as_deref(), Some("5000"));
+    delivery.ack();
+}

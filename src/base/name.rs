@@ -143,3 +143,26 @@ impl fmt::Display for NameTooLong {
 }
 
 impl std::error::Error for NameTooLong {}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+    use std::collections::{BTreeSet, HashSet};
+
+    /// In the value itself, at its end, beyond it, and as long as can be; spaces may be kept in yet another way.
+    #[test]
+    fn a_name_is_its_text_wherever_it_lies() {
+        let texts = [0, 1, 22, 23, 24, 255].map(|length| ["x", " "].map(|letter| letter.repeat(length)));
+        let texts: BTreeSet<String> = texts.into_iter().flatten().collect();
+        let names: Vec<Name> = texts.iter().map(|text| Name::new(text).expect("short enough")).collect();
+        assert!(names.is_sorted(), "as the texts are");
+        let hashed: HashSet<Name> = names.iter().cloned().collect();
+        let sorted: BTreeSet<Name> = names.iter().cloned().collect();
+        for (text, name) in texts.iter().zip(&names) {
+            assert_eq!((name.as_str(), &name.to_string(), name), (text.as_str(), text, &Name::known(text)));
+            assert!(hashed.contains(text.as_str()) && sorted.contains(text.as_str()), "{text:?}");
+        }
+        assert_eq!(Name::default(), Name::known(""));
+        assert!(hashed.contains(&Name::default()));
+    }
+}
