@@ -113,8 +113,10 @@ impl Publisher {
     /// [`Unroutable`](PublishErrorKind::Unroutable) on a mandatory publisher. [`Refused`](PublishErrorKind::Refused) and
     /// [`Full`](PublishErrorKind::Full) say how many other queues have it nevertheless, as in RabbitMQ.
     pub fn try_send(&mut self, key: &str, message: Message) -> Result<Routed, PublishError> {
-        let (envelope, at) = self.prepare(key, message)?;
-        self.give_now(envelope, at)
+        match self.send_first(key, message)? {
+            First::Sent(routed) => Ok(routed),
+            First::Waits(envelope, at) => self.give_now(envelope, at),
+        }
     }
 
     /// Publishes a message without waiting, by its route.
