@@ -163,7 +163,16 @@ impl Delivery {
             Claim::None => true,
             Claim::Kept(reference) => engine.settle(cell, &[reference], settlement),
             Claim::Lent(_) => match (settlement, handout.done()) {
-                (Settlement::Ack, Some(done)) => engine.ack(cell, done, &mut Some(handout.envelope).into_iter()),
+                (Settlement::Ack, Some(done)) => {
+                    // What other queues have, too, is not freed here.
+                    let (last, shared) = match handout.envelope.is_unique() {
+                        true => (Some(handout.envelope), None),
+                        false => (None, Some(handout.envelope)),
+                    };
+                    let there = engine.ack(cell, done, &mut last.into_iter());
+                    drop(shared);
+                    there
+                }
                 _ => engine.give_back(cell, vec![handout], settlement),
             },
         };

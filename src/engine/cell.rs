@@ -229,6 +229,10 @@ impl QueueCell {
             let now = engine.now_for(&inner.state, Some(&envelope));
             inner.state.offer(now, None, envelope, &mut inner.sinks);
             given += 1;
+            if !inner.sinks.effects.is_empty() {
+                // What died of it goes before the next one comes, as between two publishes.
+                break;
+            }
         }
         inner.given += given as u64;
         inner.conclude(self, engine, work);
@@ -382,7 +386,9 @@ impl Inner {
         if !acks.is_empty() && (acks.are_some() || self.state.needs_acks(envelope.body().len() as u64)) {
             self.take_acks(cell, engine, work);
         }
-        if let Some(envelope) = self.dead.pop() {
+        if !work.has_freed()
+            && let Some(envelope) = self.dead.pop()
+        {
             work.free_one(envelope);
         }
     }
@@ -402,8 +408,8 @@ impl Inner {
 
     /// Carries out acknowledgements that were taken in. True where there were any.
     fn carry_out_acks(&mut self, cell: &QueueCell, engine: &Engine) -> bool {
-        let some = !self.acking.is_empty();
-        if some && !cell.is_closed() {
+        let some = !self.acking.is_empty() && !cell.is_closed();
+        if some {
             let now = engine.now_for(&self.state, None);
             self.state.done(now, &self.acking, &mut self.sinks);
         }

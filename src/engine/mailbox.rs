@@ -75,7 +75,8 @@ impl Mailbox {
         let size = if prefetch == 0 { RING } else { RING.min(prefetch as usize) };
         let (ring, slots) = rtrb::RingBuffer::new(size);
         let stirred = Arc::new(AtomicBool::new(false));
-        let mailbox = Self { ring, stirred: Arc::clone(&stirred), overflow: VecDeque::new(), waiter: None, ended: false };
+        let mailbox =
+            Self { ring, stirred: Arc::clone(&stirred), overflow: VecDeque::new(), waiter: None, ended: false };
         (mailbox, Ring { slots: Mutex::new(Rank::Leaf, slots), stirred })
     }
 

@@ -63,6 +63,12 @@ impl Work {
         self.rest().wakes.extend(waiters);
     }
 
+    /// Whether a message is to be freed.
+    #[inline]
+    pub(crate) fn has_freed(&self) -> bool {
+        self.freed.is_some()
+    }
+
     /// These are to be freed.
     pub(crate) fn free(&mut self, envelopes: FreedEnvelopes) {
         envelopes.into_iter().for_each(|envelope| self.free_one(envelope));

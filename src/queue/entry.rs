@@ -56,7 +56,6 @@ impl Entry {
             counted,
         }
     }
-
 }
 
 /// When a message that comes in now expires: after its own time to live or the queue's, whichever is shorter.

@@ -2,13 +2,17 @@
 
 use super::ops::{Op, Setup};
 use leveret::internals::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Effects, Handout, Offered, QueueLimits,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Done, Effect, Effects, Handout, Offered, QueueLimits,
     Settlement,
 };
 use leveret::internals::{Counts, Credit, QueueState, SessionId, Settings, SharedEnvelope, envelope};
 use leveret::{Limits, Message, Moment, Name, Properties, QueueKind, Reason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The session whose consumers keep what they have out, where the kind of queue lets them. As a plain consumer's session it
+/// never closes.
+const KEEPER: u64 = 2;
 
 /// Milliseconds until a kept dead letter is tried again.
 pub(crate) const RETRY: u64 = 25;
@@ -134,6 +138,22 @@ pub(crate) fn run<M: Model>(setup: &Setup, ops: &[Op]) -> Result<Vec<(Step, Stri
     Ok(harness.log)
 }
 
+/// A delivery that is out, as whoever has it knows it.
+#[derive(Clone, Debug)]
+enum Held {
+    Kept(DeliveryRef),
+    Lent(Handout),
+}
+
+impl Held {
+    fn reference(&self) -> Option<DeliveryRef> {
+        match self {
+            Self::Kept(reference) => Some(*reference),
+            Self::Lent(_) => None,
+        }
+    }
+}
+
 struct Harness<M> {
     kind: QueueKind,
     state: QueueState,
@@ -147,7 +167,7 @@ struct Harness<M> {
     consumers: Vec<ConsumerId>,
     /// Those not cancelled: number, session, tag.
     live: Vec<(usize, u64, u8)>,
-    out: Vec<(Handed, DeliveryRef)>,
+    out: Vec<(Handed, Held)>,
     stale: Vec<DeliveryRef>,
     letters: Vec<(u64, u64)>,
     log: Vec<(Step, String)>,
@@ -202,7 +222,7 @@ impl<M: Model> Harness<M> {
                 let envelope = frozen(id, *priority, expiration, *bytes)?;
                 let bytes = *bytes as u64;
                 let verb = Verb::Offer { publisher, letter, id, priority: level, expiration, bytes };
-                return self.both(&verb, Some(envelope), &[]);
+                return self.both(&verb, Some(envelope), &[], Vec::new());
             }
             Op::Settle { out, mask, settlement, reverse, stale } => {
                 return self.settle(usize::from(*out), *mask, *settlement, *reverse, *stale);
@@ -242,7 +262,7 @@ impl<M: Model> Harness<M> {
             Op::Purge => Verb::Purge,
             Op::Close => Verb::Close,
         };
-        self.both(&verb, None, &[])
+        self.both(&verb, None, &[], Vec::new())
     }
 
     /// Settles as a channel does: the queue first, then the channel's own limit, then whoever waited for that.
@@ -250,26 +270,31 @@ impl<M: Model> Harness<M> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let (first, _) = self.out[pick % self.out.len()];
+        let first = self.out[pick % self.out.len()].0;
         let same = |handed: &Handed| match first.consumer {
             Some(_) => (handed.session, handed.consumer) == (first.session, first.consumer),
             None => handed.id == first.id,
         };
-        let group: Vec<_> = self.out.iter().filter(|(handed, _)| same(handed)).copied().collect();
+        let group: Vec<_> = self.out.iter().filter(|(handed, _)| same(handed)).cloned().collect();
         let picked = group.iter().enumerate().filter(|(at, _)| group.len() == 1 || mask >> (at % 8) & 1 == 1);
-        let mut picked: Vec<_> = picked.map(|(_, out)| *out).collect();
+        let mut picked: Vec<_> = picked.map(|(_, out)| out.clone()).collect();
         if reverse {
             picked.reverse();
         }
-        let mut references: Vec<DeliveryRef> = picked.iter().map(|(_, reference)| *reference).collect();
+        let known: Vec<DeliveryRef> = picked.iter().filter_map(|(_, held)| held.reference()).collect();
+        let mut references = known.clone();
         if stale {
             references.splice(0..0, self.stale.iter().rev().take(5).copied());
-            references.extend(picked.iter().map(|(_, reference)| *reference));
+            references.extend(&known);
         }
         let ids: Vec<u64> = picked.iter().map(|(handed, _)| handed.id).collect();
-        self.out.retain(|(_, reference)| !references.contains(reference));
-        self.stale.extend(picked.iter().map(|(_, reference)| *reference));
-        self.both(&Verb::Settle(ids.clone(), kind), None, &references)?;
+        self.out.retain(|(handed, _)| !ids.contains(&handed.id));
+        self.stale.extend(known);
+        let lent = picked.into_iter().filter_map(|(_, held)| match held {
+            Held::Kept(_) => None,
+            Held::Lent(handout) => Some(handout),
+        });
+        self.both(&Verb::Settle(ids.clone(), kind), None, &references, lent.collect())?;
         let count = if first.consumer.is_some() { ids.len() as u32 } else { 0 };
         let Some(at) = self.sessions.iter().position(|(known, _)| *known == first.session) else { return Ok(()) };
         self.opened(at, |credit| credit.give(count), |gate| count > 0 && gate.give(count))
@@ -285,7 +310,7 @@ impl<M: Model> Harness<M> {
         }
         gate.limit = limit;
         let session = *session;
-        self.both(&Verb::Resume(session), None, &[])
+        self.both(&Verb::Resume(session), None, &[], Vec::new())
     }
 
     fn drain(&mut self, at: usize, count: u32) -> Result<(), String> {
@@ -306,17 +331,20 @@ impl<M: Model> Harness<M> {
         if real != naive {
             return Err(format!("the credit says {real}, the model {naive}"));
         }
-        if real { self.both(&Verb::Resume(session), None, &[]) } else { Ok(()) }
+        if real { self.both(&Verb::Resume(session), None, &[], Vec::new()) } else { Ok(()) }
     }
 
     fn close_session(&mut self, at: usize) -> Result<(), String> {
         let session = self.sessions[at].0;
+        if session == KEEPER && self.kind == QueueKind::Classic {
+            return Ok(());
+        }
         self.live.retain(|(_, by, _)| *by != session);
         let (gone, left) = std::mem::take(&mut self.out).into_iter().partition(|(h, _)| h.session == session);
         self.out = left;
-        let gone: Vec<(Handed, DeliveryRef)> = gone;
-        self.stale.extend(gone.iter().map(|(_, reference)| *reference));
-        self.both(&Verb::CloseSession(session), None, &[])?;
+        let gone: Vec<(Handed, Held)> = gone;
+        self.stale.extend(gone.iter().filter_map(|(_, held)| held.reference()));
+        self.both(&Verb::CloseSession(session), None, &[], Vec::new())?;
         self.sessions[at] = self.open_session();
         Ok(())
     }
@@ -327,9 +355,10 @@ impl<M: Model> Harness<M> {
         verb: &Verb,
         envelope: Option<SharedEnvelope>,
         references: &[DeliveryRef],
+        lent: Vec<Handout>,
     ) -> Result<(), String> {
         let mut effects = Effects::new();
-        let answer = self.ask(verb, envelope, references, &mut effects);
+        let answer = self.ask(verb, envelope, references, lent, &mut effects);
         let raw = format!("{effects:?}");
         let mut step = self.seen(answer, effects);
         if !matches!(verb, Verb::Close) {
@@ -354,6 +383,7 @@ impl<M: Model> Harness<M> {
         verb: &Verb,
         envelope: Option<SharedEnvelope>,
         references: &[DeliveryRef],
+        lent: Vec<Handout>,
         fx: &mut Effects,
     ) -> Answer {
         // As the engine does: these verbs read no clock where the queue says that it needs none.
@@ -374,6 +404,17 @@ impl<M: Model> Harness<M> {
             Verb::Detach(number) => {
                 self.live.retain(|(known, _, _)| known != number);
                 Answer::Detached(self.state.detach(now, self.consumers[*number], fx))
+            }
+            // One consumer's deliveries, so they are all lent or all kept.
+            Verb::Settle(_, Settlement::Ack) if !lent.is_empty() => {
+                let bytes = lent.iter().map(|handout| handout.envelope.body().len() as u64).sum();
+                let done = lent[0].consumer.map(|consumer| Done { consumer, count: lent.len() as u32, bytes });
+                self.state.done(now, done.as_slice(), fx);
+                Answer::Nothing
+            }
+            Verb::Settle(_, kind) if !lent.is_empty() => {
+                self.state.give_back(now, lent, *kind, fx);
+                Answer::Nothing
             }
             Verb::Settle(_, kind) => {
                 self.state.settle(now, references, *kind, fx);
@@ -420,7 +461,7 @@ impl<M: Model> Harness<M> {
             priority: asked.priority,
             prefetch: asked.prefetch,
             tag: Name::new(asked.tag.to_string()).unwrap_or_default(),
-            keeps: false,
+            keeps: asked.session == KEEPER,
         };
         let id = self.state.attach(now, spec, fx)?;
         let number = self.consumers.iter().position(|known| *known == id).unwrap_or(self.consumers.len());
@@ -444,7 +485,11 @@ impl<M: Model> Harness<M> {
             returns: handout.returns,
         };
         assert_eq!(handout.redelivered, handout.returns > 0, "redelivered is having been back");
-        self.out.extend(handout.claim.reference().map(|reference| (handed, reference)));
+        match handout.claim {
+            Claim::None => {}
+            Claim::Kept(reference) => self.out.push((handed, Held::Kept(reference))),
+            Claim::Lent(_) => self.out.push((handed, Held::Lent(handout.clone()))),
+        }
         handed
     }
 

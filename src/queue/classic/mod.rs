@@ -9,8 +9,8 @@ mod consumers;
 mod ready;
 
 use super::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Done, Effect, Handout, Loan, Offered, Outbox, QueueLimits,
-    Settlement, over_length,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Done, Effect, Handout, Loan, Offered, Outbox,
+    QueueLimits, Settlement, over_length,
 };
 use super::entry::{Entry, Freed, FreedEnvelopes, Out, Unacked, expiry};
 use super::spec::{Overflow, Settings};
