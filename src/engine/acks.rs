@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 const MOST: u32 = 64;
 
 /// At so many a publish carries them out that does not need them.
-const SOME: u32 = 8;
+pub(crate) const SOME: u32 = 8;
 
 /// So many messages are kept at most for publishers to free.
 pub(crate) const KEPT: usize = 64;
@@ -78,12 +78,13 @@ impl Acks {
 
     /// Whether there are any, as far as the caller can know.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.count() == 0
     }
 
-    /// Whether there are so many that it is time, for somebody who does not need them.
-    pub(crate) fn are_some(&self) -> bool {
-        self.count.load(Ordering::Relaxed) >= SOME
+    /// How many there are, as far as the caller can know.
+    #[inline]
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Ordering::Acquire)
     }
 
     /// Notes a settlement, and keeps some of its messages. True where it is time to carry them out.

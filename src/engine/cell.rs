@@ -13,7 +13,7 @@
 //! unlocks, and its deadline is not touched after it.
 
 use super::Engine;
-use super::acks::{Acks, KEPT};
+use super::acks::{Acks, KEPT, SOME};
 use super::deadlines::Deadlines;
 use super::mailbox::Fetched;
 use super::sink::{Place, SinkOf, Sinks};
@@ -382,8 +382,8 @@ impl Inner {
     /// Takes in what was noted as acknowledged, where it matters to this message or is so much that it is time.
     #[inline]
     fn take_acks_for(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work, envelope: &Envelope) {
-        let acks = &cell.acks;
-        if !acks.is_empty() && (acks.are_some() || self.state.needs_acks(envelope.body().len() as u64)) {
+        let noted = cell.acks.count();
+        if noted > 0 && (noted >= SOME || self.state.needs_acks(noted, envelope.body().len() as u64)) {
             self.take_acks(cell, engine, work);
         }
         if !work.has_freed()

@@ -269,13 +269,13 @@ impl QueueState {
         each!(ref self, queue => queue.has_ready())
     }
 
-    /// Whether acknowledgements that came before matter to a message of `bytes` that comes in: to who gets it, or to
+    /// Whether so many acknowledgements that came before matter to a message of `bytes` that comes in: to who gets it, or to
     /// whether it is taken. Only a classic queue is ever asked, for only it lends.
     #[must_use]
     #[inline]
-    pub fn needs_acks(&self, bytes: u64) -> bool {
+    pub fn needs_acks(&self, acks: u32, bytes: u64) -> bool {
         match &self.kind {
-            Kind::Classic(queue) => queue.needs_acks(bytes),
+            Kind::Classic(queue) => queue.needs_acks(acks, bytes),
             Kind::Quorum(_) => true,
         }
     }

@@ -211,7 +211,9 @@ impl Consumer {
 
     /// Takes the oldest that are here.
     fn take_many(&mut self, limit: usize) -> Deliveries {
-        let here = std::iter::from_fn(|| self.next_handout()).take(limit.max(1)).collect();
+        // What was acknowledged may make room for more.
+        let next = || self.next_handout().or_else(|| self.ready(None).ok().and_then(|()| self.next_handout()));
+        let here = std::iter::from_fn(next).take(limit.max(1)).collect();
         Deliveries::new(&self.source, here)
     }
 

@@ -479,15 +479,18 @@ impl ClassicQueue {
         !self.ready.is_empty()
     }
 
-    /// Whether acknowledgements that came before matter to a message of `bytes` that comes in. Where nobody is full they
-    /// open nothing. Where messages wait, all are full, and it waits behind them: so they matter only if it could go
-    /// before those, or if it might have no room.
-    pub(crate) fn needs_acks(&self, bytes: u64) -> bool {
+    /// Whether so many acknowledgements that came before matter to a message of `bytes` that comes in. Where nobody is full
+    /// they open nothing. Where messages wait, all are full, and each acknowledgement takes one of those: so they matter
+    /// only if there are more of them, if it could go before those that wait, or if it might have no room.
+    pub(crate) fn needs_acks(&self, acks: u32, bytes: u64) -> bool {
         if self.ready.is_empty() {
             return self.consumers.has_full();
         }
         let over = over_length(&self.settings, self.ready.len() + 1, self.ready.bytes() + bytes);
-        self.ready.has_priorities() || over || self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
+        acks as usize > self.ready.len()
+            || self.ready.has_priorities()
+            || over
+            || self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
     }
 
     /// How many messages are here or out.

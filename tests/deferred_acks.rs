@@ -1,0 +1,181 @@
+//! Acknowledgements are carried out in batches, and nobody can tell: the same operations on two brokers, of which one is
+//! looked at after each, which makes it carry out everything, have the same results.
+
+use leveret::{Broker, Consumer, Deliveries, Delivery, Exchange, Message, Overflow, Publisher, Queue, Topology};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Send { priority: u8 },
+    SendMany { count: u8 },
+    Open { prefetch: u32, priority: i64 },
+    Cancel { consumer: u8 },
+    Recv { consumer: u8 },
+    RecvMany { consumer: u8, limit: u8 },
+    Get,
+    Settle { which: u8, how: u8 },
+    SettleMany { which: u8, how: u8, count: u8 },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Plain,
+    DropHead,
+    Reject,
+    Priorities,
+    SingleActive,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (0_u8..3).prop_map(|priority| Op::Send { priority }),
+        1 => (0_u8..6).prop_map(|count| Op::SendMany { count }),
+        1 => (1_u32..4, 0_i64..2).prop_map(|(prefetch, priority)| Op::Open { prefetch, priority }),
+        1 => any::<u8>().prop_map(|consumer| Op::Cancel { consumer }),
+        6 => any::<u8>().prop_map(|consumer| Op::Recv { consumer }),
+        2 => (any::<u8>(), 0_u8..4).prop_map(|(consumer, limit)| Op::RecvMany { consumer, limit }),
+        1 => Just(Op::Get),
+        7 => (any::<u8>(), 0_u8..8).prop_map(|(which, how)| Op::Settle { which, how }),
+        3 => (any::<u8>(), 0_u8..4, 0_u8..4).prop_map(|(which, how, count)| Op::SettleMany { which, how, count }),
+    ]
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::Plain),
+        Just(Kind::DropHead),
+        Just(Kind::Reject),
+        Just(Kind::Priorities),
+        Just(Kind::SingleActive)
+    ]
+}
+
+/// A broker with what is out of it.
+struct Rig {
+    broker: Broker,
+    publisher: Publisher,
+    consumers: Vec<Consumer>,
+    singles: Vec<Delivery>,
+    batches: Vec<Deliveries>,
+    sent: u64,
+    log: Vec<String>,
+}
+
+impl Rig {
+    fn new(kind: Kind) -> Self {
+        let queue = Queue::new("q").dead_letter_exchange("dead");
+        let queue = match kind {
+            Kind::Plain => queue,
+            Kind::DropHead => queue.max_length(3, Overflow::DropHead),
+            Kind::Reject => queue.max_length(3, Overflow::RejectPublish),
+            Kind::Priorities => queue.max_priority(2),
+            Kind::SingleActive => queue.single_active_consumer(),
+        };
+        let topology = Topology::new().exchange(Exchange::fanout("dead")).queue(Queue::new("dlq").bind("dead", ""));
+        let broker = Broker::new();
+        broker.declare(&topology.queue(queue)).unwrap();
+        let publisher = broker.publisher("").unwrap();
+        let (consumers, singles, batches) = (Vec::new(), Vec::new(), Vec::new());
+        Self { broker, publisher, consumers, singles, batches, sent: 0, log: Vec::new() }
+    }
+
+    fn message(&mut self, priority: u8) -> Message {
+        self.sent += 1;
+        Message::new(self.sent.to_string()).priority(priority)
+    }
+
+    fn act(&mut self, op: &Op) {
+        let pick = |which: u8, len: usize| (len > 0).then(|| usize::from(which) % len);
+        let told = match op {
+            Op::Send { priority } => {
+                let message = self.message(*priority);
+                format!("{:?}", self.publisher.try_send("q", message).map(|routed| routed.queues).is_ok())
+            }
+            Op::SendMany { count } => {
+                let messages: Vec<_> = (0..*count).map(|_| self.message(0)).collect();
+                format!("{:?}", self.publisher.try_send_many("q", messages).is_ok())
+            }
+            Op::Open { prefetch, priority } if self.consumers.len() < 4 => {
+                let opened = self.broker.consumer("q").prefetch(*prefetch).priority(*priority).open();
+                self.consumers.push(opened.unwrap());
+                String::new()
+            }
+            Op::Open { .. } => String::new(),
+            Op::Cancel { consumer } => {
+                pick(*consumer, self.consumers.len()).map(|at| drop(self.consumers.remove(at)));
+                String::new()
+            }
+            Op::Recv { consumer } => {
+                let received = pick(*consumer, self.consumers.len()).and_then(|at| self.consumers[at].try_recv().ok());
+                self.received(received)
+            }
+            Op::RecvMany { consumer, limit } => {
+                let at = pick(*consumer, self.consumers.len());
+                let batch = at.and_then(|at| self.consumers[at].try_recv_many(usize::from(*limit)).ok());
+                let told = batch.iter().flat_map(Deliveries::messages).map(|message| format!("{:?}", message.body()));
+                let told = told.collect();
+                self.batches.extend(batch);
+                told
+            }
+            Op::Get => {
+                let got = self.broker.get("q").unwrap();
+                self.received(got)
+            }
+            Op::Settle { which, how } => match pick(*which, self.singles.len()) {
+                None => String::new(),
+                Some(at) => {
+                    let delivery = self.singles.remove(at);
+                    format!(
+                        "{:?}",
+                        match how {
+                            0 => delivery.requeue(),
+                            1 => delivery.reject(),
+                            _ => delivery.ack(),
+                        }
+                    )
+                }
+            },
+            Op::SettleMany { which, how, count } => match pick(*which, self.batches.len()) {
+                None => String::new(),
+                Some(at) if *how < 3 => {
+                    let batch = self.batches.remove(at);
+                    format!(
+                        "{:?}",
+                        match how {
+                            0 => batch.requeue(),
+                            1 => batch.reject(),
+                            _ => batch.ack(),
+                        }
+                    )
+                }
+                Some(at) => {
+                    let settled = self.batches[at].ack_up_to(usize::from(*count));
+                    let next = self.batches[at].next();
+                    format!("{settled:?} {}", self.received(next))
+                }
+            },
+        };
+        self.log.push(told);
+    }
+
+    fn received(&mut self, delivery: Option<Delivery>) -> String {
+        let told = format!("{:?}", delivery.as_ref().map(|delivery| (delivery.body().clone(), delivery.attempt())));
+        self.singles.extend(delivery);
+        told
+    }
+}
+
+proptest! {
+    #[test]
+    fn nobody_can_tell_that_they_wait(kind in kind(), ops in prop::collection::vec(op(), 0..120)) {
+        let (mut lazy, mut eager) = (Rig::new(kind), Rig::new(kind));
+        for (at, op) in ops.iter().enumerate() {
+            lazy.act(op);
+            eager.act(op);
+            let _ = eager.broker.stats();
+            prop_assert_eq!(lazy.log.last(), eager.log.last(), "at {}, {:?}", at, op);
+        }
+        prop_assert_eq!(lazy.broker.stats(), eager.broker.stats());
+        lazy.broker.check_invariants().unwrap();
+    }
+}
