@@ -88,26 +88,30 @@
 //! | file | what it is |
 //! |---|---|
 //! | `route/mod.rs` | Floor 2, routing: which queues a message reaches |
+//! | `route/bindings.rs` | All bindings: one slab, two linked lists through it, one index over it; and bunches, the bindings with one key |
+//! | `route/bunch.rs` | Bunches: all bindings of one exchange that have the same key or pattern |
 //! | `route/compare.rs` | How values are compared: strictly, to tell bindings apart, and as a headers exchange does |
 //! | `route/direct.rs` | Direct: a key leads to the bindings with that very key |
 //! | `route/fanout.rs` | Fanout: every binding matches, whatever the key |
 //! | `route/graph/mod.rs` | The graph: all exchanges, the names of all queues, and all bindings between them |
-//! | `route/graph/bindings.rs` | All bindings: one slab, two linked lists through it, one index over it |
 //! | `route/graph/change.rs` | Changes of the graph: exchanges and queues come and go, bindings are made and ended |
 //! | `route/graph/generation.rs` | Generations: how a publisher learns that a route it remembers may be stale |
 //! | `route/graph/route.rs` | Routing: from an exchange and a message's keys and headers to queues |
-//! | `route/hash.rs` | Hashing of the router's tables, and giving their memory back |
+//! | `route/hash.rs` | Hashing of the router's tables |
 //! | `route/headers.rs` | Headers: a message's headers are compared with each binding's arguments |
 //! | `route/hits.rs` | Hits: the bindings that share one key, pattern or exchange, in the order in which they were made |
 //! | `route/key.rs` | Words of routing keys and patterns |
 //! | `route/matcher.rs` | The matcher of an exchange: one of the four kinds |
 //! | `route/scratch.rs` | Scratch: the buffers of a walk, reused, so that routing allocates nothing and changes nothing in the graph |
-//! | `route/slots.rs` | Slots: values under small numbers that are used again, and memory that is given back |
+//! | `route/slots.rs` | Slots: values under small numbers that are used again, in segments, so that no call ever moves more than one of them |
 //! | `route/spec.rs` | The words of routing: kinds of exchanges, what an exchange is declared as, bindings and their ends |
+//! | `route/table.rs` | A hash table that grows and shrinks a little at a time |
+//! | `route/text.rs` | Text of keys and patterns, packed: most are short and lie where they are held, one memory access less away |
 //! | `route/topic/mod.rs` | Topic: patterns of words, `*` (one word) and `#` (any number of words) |
+//! | `route/topic/alone.rs` | One topic exchange by itself, without a graph: for tests, fuzzers and benches of patterns |
 //! | `route/topic/trie.rs` | The trie of the patterns that have wildcards |
 //! | `route/topic/walk.rs` | The walk of a key through the trie |
-//! | `route/topic/words.rs` | Words as numbers, so that the trie compares and hashes four bytes instead of a text |
+//! | `route/topic/words.rs` | Words as numbers, so that the trie compares and hashes eight bytes instead of a text |
 //!
 //! **`queue/`**, floor 2, machine: the queue
 //!

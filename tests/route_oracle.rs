@@ -306,7 +306,7 @@ impl World {
         for exchange in &exchanges {
             let id = self.graph.find(exchange).expect("listed");
             let from: Vec<&Bound> = self.naive.bindings.iter().filter(|bound| bound.from == *exchange).collect();
-            let listed: Vec<Bound> = self.graph.bindings_of(id).map(|b| self.bound(id, b)).collect();
+            let listed: Vec<Bound> = self.graph.bindings_of(id).map(|b| self.bound(id, &b)).collect();
             prop_assert_eq!(listed.iter().collect::<Vec<_>>(), from);
             prop_assert_eq!(self.graph.in_use(id), !listed.is_empty());
             let to = To::Exchange(exchange.clone());
@@ -337,7 +337,7 @@ impl World {
             .graph
             .bindings_to(destination)
             .into_iter()
-            .map(|(source, binding)| self.bound(source, binding))
+            .map(|(source, binding)| self.bound(source, &binding))
             .collect();
         let known: Vec<Bound> = self.naive.bindings.iter().filter(|bound| bound.to == *to).cloned().collect();
         prop_assert_eq!(listed, known);

@@ -1,51 +1,62 @@
-//! Direct: a key leads to the bindings with that very key. One hash table.
+//! Direct: a key leads to the bindings with that very key. One hash table of numbers; the text is with the bindings.
 //!
 //! A topic exchange keeps its patterns without wildcards in one of these too.
 
-use super::hash::{TextHash, shrink};
-use super::hits::{Hit, Hits};
-use crate::base::Name;
-use hashbrown::HashTable;
+use super::bindings::Bindings;
+use super::bunch::Bunch;
+use super::hash::Entry;
+use super::hits::Hit;
+use super::table::Table;
 
 /// Keys and the bindings that have them.
 #[derive(Debug, Default)]
 pub(super) struct Direct {
-    keys: HashTable<(Name, Hits)>,
-    hash: TextHash,
+    keys: Table<Entry>,
 }
 
 impl Direct {
     /// Adds a binding with this key.
-    pub(super) fn insert(&mut self, key: &Name, hit: Hit) {
-        let hash = self.hash.of(key.as_bytes());
-        self.keys
-            .entry(hash, |(known, _)| known == key, |(known, _)| self.hash.of(known.as_bytes()))
-            .or_insert_with(|| (key.clone(), Hits::default()))
-            .into_mut()
-            .1
-            .push(hit);
+    pub(super) fn insert(&mut self, bindings: &mut Bindings, key: &str, id: u32) {
+        let hash = bindings.hash_key(key.as_bytes());
+        match self.keys.find_mut(&Entry::like(hash), |entry| is(bindings, *entry, key)) {
+            Some(entry) => entry.number = bindings.join(bunch(*entry), id).number(),
+            None => self.keys.insert(Entry::new(hash, bindings.join(Bunch::NONE, id).number())),
+        }
     }
 
-    /// Takes out the binding with this key that was born under this number; whether it was there.
-    pub(super) fn remove(&mut self, key: &str, born: u64) -> bool {
-        let hash = self.hash.of(key.as_bytes());
-        let Ok(mut entry) = self.keys.find_entry(hash, |(known, _)| known == key) else { return false };
-        let existed = entry.get_mut().1.remove(born);
-        if entry.get().1.is_empty() {
-            entry.remove();
-            shrink(&mut self.keys, |(known, _)| self.hash.of(known.as_bytes()));
+    /// Takes out this binding, which has this key.
+    pub(super) fn remove(&mut self, bindings: &mut Bindings, key: &str, id: u32) {
+        let hash = bindings.hash_key(key.as_bytes());
+        let Some(entry) = self.keys.find_mut(&Entry::like(hash), |entry| is(bindings, *entry, key)) else { return };
+        let known = entry.number;
+        let rest = bindings.part(bunch(*entry), id);
+        if rest.is_none() {
+            self.keys.remove(&Entry::like(hash), |entry| entry.number == known);
+        } else {
+            entry.number = rest.number();
         }
-        existed
     }
 
     /// Appends the bindings with this key.
     #[inline]
-    pub(super) fn collect(&self, key: &str, out: &mut Vec<Hit>) {
+    pub(super) fn collect(&self, bindings: &Bindings, key: &str, out: &mut Vec<Hit>) {
         if self.keys.is_empty() {
             return;
         }
-        if let Some((_, hits)) = self.keys.find(self.hash.of(key.as_bytes()), |(known, _)| known == key) {
-            hits.append_to(out);
+        let hash = bindings.hash_key(key.as_bytes());
+        if let Some(entry) = self.keys.find(&Entry::like(hash), |entry| is(bindings, *entry, key)) {
+            bindings.collect(bunch(entry), out);
         }
     }
+}
+
+/// Whether an entry is that of a key.
+#[inline]
+fn is(bindings: &Bindings, entry: Entry, key: &str) -> bool {
+    bindings.key_of(bunch(entry)).bytes() == key.as_bytes()
+}
+
+#[inline]
+fn bunch(entry: Entry) -> Bunch {
+    Bunch::from_number(entry.number).unwrap_or(Bunch::NONE)
 }

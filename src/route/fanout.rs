@@ -14,9 +14,9 @@ impl Fanout {
         self.hits.push(hit);
     }
 
-    /// Takes out the binding born under this number; whether it was there.
-    pub(super) fn remove(&mut self, born: u64) -> bool {
-        self.hits.remove(born)
+    /// Takes out the binding born under this number.
+    pub(super) fn remove(&mut self, born: u64) {
+        self.hits.remove(born);
     }
 
     /// Appends all bindings.

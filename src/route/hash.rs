@@ -1,17 +1,20 @@
-//! Hashing of the router's tables, and giving their memory back.
+//! Hashing of the router's tables.
 //!
 //! Text is hashed by hashbrown's own hasher. Its seed differs from run to run, which nobody sees: no table of the
-//! router is ever walked. Pairs of small numbers are hashed by one multiplication.
+//! router is ever walked. Small numbers are hashed by one multiplication,
+//! with such a seed too, since words of keys are numbers and come from outside.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use super::table::Item;
+use hashbrown::DefaultHashBuilder;
 use std::hash::{BuildHasher, Hasher};
 
-/// The hasher of one table of texts.
+/// The hasher of texts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TextHash(DefaultHashBuilder);
 
 impl TextHash {
     /// The hash of these bytes.
+    #[inline]
     pub(super) fn of(&self, text: &[u8]) -> u64 {
         let mut hasher = self.0.build_hasher();
         hasher.write(text);
@@ -24,20 +27,59 @@ impl TextHash {
     }
 }
 
-/// The hash of two numbers: the halves of their product with an odd constant, folded, since the table takes its bucket
-/// from the low bits and its tag from the high ones.
+/// An entry of an index: the number of something that lies elsewhere, and half of its hash, so that moving the entry
+/// need not look there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    hash: u32,
+    pub(super) number: u32,
+}
+
+impl Entry {
+    pub(super) fn new(hash: u64, number: u32) -> Self {
+        #[allow(clippy::cast_possible_truncation)]
+        let half = (hash ^ (hash >> 32)) as u32;
+        Self { hash: half, number }
+    }
+
+    /// An entry with this hash, whatever its number.
+    #[inline]
+    pub(super) fn like(hash: u64) -> Self {
+        Self::new(hash, 0)
+    }
+}
+
+impl Item for Entry {
+    const NONE: Self = Self { hash: 0, number: u32::MAX };
+
+    #[inline]
+    fn is_none(&self) -> bool {
+        self.number == u32::MAX
+    }
+
+    #[inline]
+    fn is_like(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+
+    #[inline]
+    fn hash(&self, seed: u64) -> u64 {
+        pair(seed, 0, self.hash.into())
+    }
+}
+
+/// A seed that differs from table to table.
+pub(super) fn seed() -> u64 {
+    DefaultHashBuilder::default().hash_one(0_u64)
+}
+
+/// The hash of two numbers: the halves of a product, folded, since all bits shall count.
 #[inline]
-pub(super) fn pair(one: u32, other: u32) -> u64 {
-    const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-    let product = u128::from((u64::from(one) << 32) | u64::from(other)).wrapping_mul(FACTOR);
+pub(super) fn pair(seed: u64, one: u32, other: u64) -> u64 {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    const ODD: u64 = 0xf39c_c060_5ced_c835;
+    let product = u128::from(other ^ seed) * u128::from(u64::from(one).wrapping_mul(SPREAD) ^ ODD);
     #[allow(clippy::cast_possible_truncation)]
     let halves = ((product >> 64) as u64, product as u64);
     halves.0 ^ halves.1
-}
-
-/// Gives memory back where less than an eighth of the table is in use. Paid for by the removals that led here.
-pub(super) fn shrink<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
-    if table.capacity() > 64 && table.len() < table.capacity() / 8 {
-        table.shrink_to(table.len() * 2, hash);
-    }
 }

@@ -74,11 +74,11 @@ impl Headers {
         self.bindings.push((hit.born, Some(Entry { hit, predicate })));
     }
 
-    /// Takes out the binding born under this number; whether it was there.
-    pub(super) fn remove(&mut self, born: u64) -> bool {
-        let Ok(at) = self.bindings.binary_search_by_key(&born, |(born, _)| *born) else { return false };
+    /// Takes out the binding born under this number.
+    pub(super) fn remove(&mut self, born: u64) {
+        let Ok(at) = self.bindings.binary_search_by_key(&born, |(born, _)| *born) else { return };
         if self.bindings.get_mut(at).and_then(|(_, entry)| entry.take()).is_none() {
-            return false;
+            return;
         }
         self.removed += 1;
         if self.removed * 2 > self.bindings.len() {
@@ -86,7 +86,6 @@ impl Headers {
             self.bindings.shrink_to(self.bindings.len() * 2);
             self.removed = 0;
         }
-        true
     }
 
     /// Appends the bindings that match these headers.

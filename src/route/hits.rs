@@ -11,97 +11,76 @@ pub struct Hit {
     pub to: Destination,
 }
 
-/// A list of hits, ascending by creation. Most have one, so one needs no memory of its own.
-#[derive(Debug, Default)]
-pub(super) enum Hits {
-    #[default]
-    None,
-    One(Hit),
-    Many(Box<Many>),
-}
-
-/// A list of several hits.
+/// A list of hits, ascending by creation, in chunks: no change moves more than a chunk, and a match copies slices.
 ///
-/// A removal only marks its entry, so that taking ten thousand bindings off one list does not move the rest ten
-/// thousand times; once half of the list is marked, it is swept.
+/// Invariants: no chunk is empty; two neighbours are not both so small that together they fill half a chunk.
 #[derive(Debug, Default)]
-pub(super) struct Many {
-    entries: Vec<Entry>,
-    removed: usize,
-}
-
-/// A hit, or the mark of a removed one.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    born: u64,
-    to: Option<Destination>,
+pub(super) struct Hits {
+    chunks: Vec<Vec<Hit>>,
 }
 
 impl Hits {
     /// Appends a hit, which must be the youngest.
     pub(super) fn push(&mut self, hit: Hit) {
-        match self {
-            Self::None => *self = Self::One(hit),
-            Self::One(first) => {
-                let entries = [*first, hit].map(|hit| Entry { born: hit.born, to: Some(hit.to) }).into();
-                *self = Self::Many(Box::new(Many { entries, removed: 0 }));
+        match self.chunks.last_mut().filter(|last| last.len() < CHUNK) {
+            Some(last) => {
+                debug_assert!(last.last().is_none_or(|last| last.born < hit.born));
+                last.push(hit);
             }
-            Self::Many(many) => {
-                debug_assert!(many.entries.last().is_none_or(|last| last.born < hit.born));
-                many.entries.push(Entry { born: hit.born, to: Some(hit.to) });
-            }
+            None => self.chunks.push(vec![hit]),
         }
     }
 
     /// Takes out the hit born under this number; whether it was there.
     pub(super) fn remove(&mut self, born: u64) -> bool {
-        match self {
-            Self::One(hit) if hit.born == born => *self = Self::None,
-            Self::Many(many) => {
-                if !many.remove(born) {
-                    return false;
-                }
-                if many.entries.is_empty() {
-                    *self = Self::None;
-                }
-            }
-            _ => return false,
-        }
+        let at = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| last.born < born));
+        let Some(chunk) = self.chunks.get_mut(at) else { return false };
+        let Ok(place) = chunk.binary_search_by_key(&born, |hit| hit.born) else { return false };
+        chunk.remove(place);
+        self.tidy(at);
         true
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        matches!(self, Self::None)
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
     }
 
     /// Appends all hits to `out`.
     #[inline]
     pub(super) fn append_to(&self, out: &mut Vec<Hit>) {
-        match self {
-            Self::None => {}
-            Self::One(hit) => out.push(*hit),
-            Self::Many(many) => {
-                out.extend(many.entries.iter().filter_map(|entry| Some(Hit { born: entry.born, to: entry.to? })));
-            }
+        self.chunks.iter().for_each(|chunk| out.extend_from_slice(chunk));
+    }
+
+    /// Gives back what a chunk no longer needs: all of it, where a neighbour has room for what is left.
+    fn tidy(&mut self, at: usize) {
+        if let Some(chunk) = self.chunks.get_mut(at)
+            && chunk.len() < chunk.capacity() / 4
+        {
+            chunk.shrink_to(chunk.len() * 2);
+        }
+        self.merge(at);
+        if let Some(before) = at.checked_sub(1) {
+            self.merge(before);
+        }
+        if self.chunks.first().is_some_and(Vec::is_empty) {
+            self.chunks = Vec::new();
+        } else if self.chunks.len() < self.chunks.capacity() / 4 {
+            self.chunks.shrink_to(self.chunks.len() * 2);
+        }
+    }
+
+    /// Puts a chunk and the next one together, where both are small.
+    fn merge(&mut self, at: usize) {
+        let length = |at: usize| self.chunks.get(at).map_or(CHUNK, Vec::len);
+        if length(at) + length(at + 1) <= CHUNK / 2 {
+            let next = self.chunks.remove(at + 1);
+            self.chunks.get_mut(at).into_iter().for_each(|chunk| chunk.extend_from_slice(&next));
         }
     }
 }
 
-impl Many {
-    fn remove(&mut self, born: u64) -> bool {
-        let Ok(at) = self.entries.binary_search_by_key(&born, |entry| entry.born) else { return false };
-        if self.entries.get_mut(at).and_then(|entry| entry.to.take()).is_none() {
-            return false;
-        }
-        self.removed += 1;
-        if self.removed * 2 > self.entries.len() {
-            self.entries.retain(|entry| entry.to.is_some());
-            self.entries.shrink_to(self.entries.len() * 2);
-            self.removed = 0;
-        }
-        true
-    }
-}
+/// The hits of a full chunk.
+const CHUNK: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -110,16 +89,19 @@ mod tests {
 
     #[test]
     fn removed_hits_are_gone_and_the_rest_keeps_its_order() {
+        const COUNT: u64 = 10_000;
         let mut hits = Hits::default();
-        for born in 0..100 {
+        for born in 0..COUNT {
             hits.push(Hit { born, to: Destination::Queue(QueueId(7)) });
         }
-        assert!((0..100).filter(|born| born % 3 != 0).all(|born| hits.remove(born)));
-        assert!(!hits.remove(1) && !hits.remove(100));
+        assert!((0..COUNT).filter(|born| born % 100 != 0).all(|born| hits.remove(born)));
+        assert!(!hits.remove(1) && !hits.remove(COUNT));
         let mut out = Vec::new();
         hits.append_to(&mut out);
-        assert_eq!(out.iter().map(|hit| hit.born).collect::<Vec<_>>(), (0..100).step_by(3).collect::<Vec<_>>());
-        assert!((0..100).step_by(3).all(|born| hits.remove(born)));
+        let left: Vec<u64> = out.iter().map(|hit| hit.born).collect();
+        assert_eq!(left, (0..COUNT).step_by(100).collect::<Vec<_>>());
+        assert!(hits.chunks.len() < 4 && hits.chunks.iter().map(Vec::capacity).sum::<usize>() <= CHUNK);
+        assert!(left.iter().all(|born| hits.remove(*born)));
         assert!(hits.is_empty());
     }
 }

@@ -1,11 +1,12 @@
 //! The matcher of an exchange: one of the four kinds.
 
+use super::bindings::Bindings;
 use super::direct::Direct;
 use super::fanout::Fanout;
 use super::headers::{Headers, Predicate};
 use super::hits::Hit;
 use super::spec::{BindError, Binding, ExchangeKind};
-use super::topic::{Topic, Walk};
+use super::topic::{Patterns, Walk};
 use crate::message::Table;
 
 /// The bindings of one exchange, arranged for its way of matching.
@@ -13,53 +14,71 @@ use crate::message::Table;
 pub(super) enum Matcher {
     Direct(Direct),
     Fanout(Fanout),
-    Topic(Box<Topic>),
+    Topic(Box<Patterns>),
     Headers(Headers),
 }
+
+/// What a binding asks for, once it is known to be good.
+pub(super) struct Asking(Option<Predicate>);
 
 impl Matcher {
     pub(super) fn new(kind: ExchangeKind) -> Self {
         match kind {
             ExchangeKind::Direct => Self::Direct(Direct::default()),
             ExchangeKind::Fanout => Self::Fanout(Fanout::default()),
-            ExchangeKind::Topic => Self::Topic(Box::new(Topic::new())),
+            ExchangeKind::Topic => Self::Topic(Box::default()),
             ExchangeKind::Headers => Self::Headers(Headers::default()),
         }
     }
 
-    /// Adds a binding, born under a number greater than any before.
+    /// Reads what a binding asks for.
     ///
     /// # Errors
     ///
     /// A bad `x-match`, where the exchange compares headers.
-    pub(super) fn insert(&mut self, binding: &Binding, born: u64) -> Result<(), BindError> {
-        let hit = Hit { born, to: binding.destination };
+    pub(super) fn read(&self, binding: &Binding) -> Result<Asking, BindError> {
         match self {
-            Self::Direct(direct) => direct.insert(&binding.key, hit),
-            Self::Fanout(fanout) => fanout.insert(hit),
-            Self::Topic(topic) => topic.insert(&binding.key, hit),
-            Self::Headers(headers) => headers.insert(Predicate::new(&binding.arguments)?, hit),
+            Self::Headers(_) => Ok(Asking(Some(Predicate::new(&binding.arguments)?))),
+            _ => Ok(Asking(None)),
         }
-        Ok(())
     }
 
-    /// Takes out a binding; whether it was there.
-    pub(super) fn remove(&mut self, binding: &Binding, born: u64) -> bool {
+    /// Adds a binding, the youngest of all.
+    pub(super) fn insert(&mut self, bindings: &mut Bindings, binding: &Binding, id: u32, asking: Asking) {
+        let Some(hit) = bindings.get(id).map(|record| record.hit()) else { return };
+        match (self, asking.0) {
+            (Self::Direct(direct), _) => direct.insert(bindings, &binding.key, id),
+            (Self::Fanout(fanout), _) => fanout.insert(hit),
+            (Self::Topic(patterns), _) => patterns.insert(bindings, &binding.key, id),
+            (Self::Headers(headers), Some(predicate)) => headers.insert(predicate, hit),
+            (Self::Headers(_), None) => {}
+        }
+    }
+
+    /// Takes out a binding. It must still be among the bindings.
+    pub(super) fn remove(&mut self, bindings: &mut Bindings, id: u32) {
+        let Some((key, born)) = bindings.get(id).map(|record| (record.key.name(), record.born)) else { return };
         match self {
-            Self::Direct(direct) => direct.remove(&binding.key, born),
+            Self::Direct(direct) => direct.remove(bindings, &key, id),
             Self::Fanout(fanout) => fanout.remove(born),
-            Self::Topic(topic) => topic.remove(&binding.key, born),
+            Self::Topic(patterns) => patterns.remove(bindings, &key, id),
             Self::Headers(headers) => headers.remove(born),
         }
     }
 
     /// Appends the bindings that match, in no particular order; one that matches by two keys may come twice.
     #[inline]
-    pub(super) fn collect(&self, keys: &[&str], headers: Option<&Table>, walk: &mut Walk, out: &mut Vec<Hit>) {
+    pub(super) fn collect(
+        &self,
+        bindings: &Bindings,
+        (keys, headers): (&[&str], Option<&Table>),
+        walk: &mut Walk,
+        out: &mut Vec<Hit>,
+    ) {
         match self {
-            Self::Direct(direct) => keys.iter().for_each(|key| direct.collect(key, out)),
+            Self::Direct(direct) => keys.iter().for_each(|key| direct.collect(bindings, key, out)),
             Self::Fanout(fanout) => fanout.collect(out),
-            Self::Topic(topic) => keys.iter().for_each(|key| topic.matches(key, walk, out)),
+            Self::Topic(patterns) => keys.iter().for_each(|key| patterns.collect(bindings, key, walk, out)),
             Self::Headers(table) => table.collect(headers, out),
         }
     }

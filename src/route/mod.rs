@@ -25,6 +25,8 @@
 //!
 //! Nothing here walks a hash table. All that can be observed has the order in which bindings and exchanges were made.
 
+mod bindings;
+mod bunch;
 mod compare;
 mod direct;
 mod fanout;
@@ -37,6 +39,8 @@ mod matcher;
 mod scratch;
 mod slots;
 mod spec;
+mod table;
+mod text;
 mod topic;
 
 pub use graph::Graph;

@@ -1,7 +1,6 @@
-//! Slots: values under small numbers that are used again, and memory that is given back.
+//! Slots: values under small numbers that are used again, in segments, so that no call ever moves more than one of them.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 
 /// What can lie in a slot: a type with one value that means "free".
 pub(super) trait Slot {
@@ -19,105 +18,128 @@ impl<T> Slot for Option<T> {
     }
 }
 
-/// Values under numbers. The lowest free number is given first, and free slots at the end are cut off, so that memory
-/// mostly follows what is in use. Whoever can bear other numbers closes the gaps by [`Slots::compact`].
+/// Values under numbers that stay theirs. Free numbers of the lowest segment are given first, and a segment without
+/// values has no memory.
 ///
-/// Invariants: the last slot is never free; every free slot below the end is in `free` exactly once; numbers in `free`
-/// at or beyond the end are stale and mean nothing; `live` counts the slots that are not free.
+/// A growing vector would copy a million values at once, and whoever waits for the router's lock would wait for that.
+///
+/// Invariants: `free` of a segment has the places of its free slots, each once; `open` has the segments with room;
+/// the last segment is never without values.
 #[derive(Debug)]
 pub(super) struct Slots<T> {
-    items: Vec<T>,
-    free: BinaryHeap<Reverse<u32>>,
-    live: usize,
+    segments: Vec<Segment<T>>,
+    open: BTreeSet<u32>,
 }
 
-/// Where values went when gaps were closed.
-pub(super) struct Moves(Vec<u32>);
-
-impl Moves {
-    /// The new number of a value; what stands for none stays as it is.
-    pub(super) fn of(&self, id: u32) -> u32 {
-        self.0.get(id as usize).copied().unwrap_or(id)
-    }
+#[derive(Debug)]
+struct Segment<T> {
+    items: Vec<T>,
+    free: Vec<u16>,
 }
 
 impl<T: Slot> Slots<T> {
     pub(super) const fn new() -> Self {
-        Self { items: Vec::new(), free: BinaryHeap::new(), live: 0 }
+        Self { segments: Vec::new(), open: BTreeSet::new() }
     }
 
     /// Puts a value in and tells its number.
     pub(super) fn insert(&mut self, item: T) -> u32 {
-        self.live += 1;
-        if let Some(Reverse(id)) = self.free.pop()
-            && let Some(place) = self.items.get_mut(id as usize)
-        {
-            *place = item;
-            return id;
+        let at = self.open.first().copied().unwrap_or_else(|| self.add_segment());
+        let Some(segment) = self.segments.get_mut(at as usize) else { return u32::MAX };
+        let place = segment.insert(item);
+        if segment.is_full() {
+            self.open.remove(&at);
         }
-        // The lowest was stale, so all are.
-        self.free = BinaryHeap::new();
-        let id = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-        self.items.push(item);
-        id
+        at << BITS | place
     }
 
     /// Takes a value out; `None` where the slot is free.
     pub(super) fn remove(&mut self, id: u32) -> Option<T> {
-        let item = std::mem::replace(self.get_mut(id)?, T::FREE);
-        self.live -= 1;
-        self.free.push(Reverse(id));
-        while self.items.last().is_some_and(Slot::is_free) {
-            self.items.pop();
+        let at = id >> BITS;
+        let segment = self.segments.get_mut(at as usize)?;
+        let was_full = segment.is_full();
+        let item = segment.remove(id & MASK)?;
+        if was_full {
+            self.open.insert(at);
         }
-        if self.items.capacity() > 64 && self.items.len() < self.items.capacity() / 4 {
-            self.items.shrink_to(self.items.len() * 2);
+        while self.segments.last().is_some_and(|segment| segment.items.is_empty()) {
+            self.segments.pop();
+            self.open.remove(&length(&self.segments));
         }
-        // More numbers than slots: most are stale.
-        if self.free.len() > self.items.len() {
-            self.free.retain(|Reverse(id)| (*id as usize) < self.items.len());
-            self.free.shrink_to(self.free.len() * 2);
+        if self.segments.capacity() > 16 && self.segments.len() < self.segments.capacity() / 4 {
+            self.segments.shrink_to(self.segments.len() * 2);
         }
         Some(item)
-    }
-
-    /// Whether less than a quarter of many slots is in use, though one near the end holds the rest.
-    pub(super) fn is_sparse(&self) -> bool {
-        self.items.len() > 1024 && self.live < self.items.len() / 4
-    }
-
-    /// Closes all gaps and tells which numbers the values have now.
-    pub(super) fn compact(&mut self) -> Moves {
-        let mut next = 0;
-        let moves = self.items.iter().map(|item| {
-            let to = next;
-            next += u32::from(!item.is_free());
-            to
-        });
-        let moves = Moves(moves.collect());
-        self.items.retain(|item| !item.is_free());
-        self.items.shrink_to_fit();
-        self.free = BinaryHeap::new();
-        moves
-    }
-
-    /// All values, to be changed.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.items.iter_mut().filter(|item| !item.is_free())
     }
 
     /// The value under this number.
     #[inline]
     pub(super) fn get(&self, id: u32) -> Option<&T> {
-        self.items.get(id as usize).filter(|item| !item.is_free())
+        self.segments.get((id >> BITS) as usize)?.items.get((id & MASK) as usize).filter(|item| !item.is_free())
     }
 
     /// The value under this number, to be changed.
     #[inline]
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut T> {
-        self.items.get_mut(id as usize).filter(|item| !item.is_free())
+        let segment = self.segments.get_mut((id >> BITS) as usize)?;
+        segment.items.get_mut((id & MASK) as usize).filter(|item| !item.is_free())
+    }
+
+    /// Whether there are no values, and no memory for any.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    fn add_segment(&mut self) -> u32 {
+        // The first may stay small; behind it, there are many values.
+        let room = if self.segments.is_empty() { 0 } else { SIZE };
+        let at = length(&self.segments);
+        self.segments.push(Segment { items: Vec::with_capacity(room), free: Vec::new() });
+        self.open.insert(at);
+        at
     }
 }
+
+impl<T: Slot> Segment<T> {
+    fn is_full(&self) -> bool {
+        self.items.len() == SIZE && self.free.is_empty()
+    }
+
+    /// Puts a value into a segment with room and tells its place.
+    fn insert(&mut self, item: T) -> u32 {
+        if let Some(place) = self.free.pop()
+            && let Some(slot) = self.items.get_mut(usize::from(place))
+        {
+            *slot = item;
+            return u32::from(place);
+        }
+        let place = length(&self.items);
+        self.items.push(item);
+        place
+    }
+
+    fn remove(&mut self, place: u32) -> Option<T> {
+        let slot = self.items.get_mut(place as usize).filter(|slot| !slot.is_free())?;
+        let item = std::mem::replace(slot, T::FREE);
+        self.free.extend(u16::try_from(place));
+        if self.free.len() == self.items.len() {
+            *self = Self { items: Vec::new(), free: Vec::new() };
+        }
+        Some(item)
+    }
+}
+
+/// The length as a number of a slot or segment; memory ends long before these numbers do.
+fn length<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len()).unwrap_or(u32::MAX)
+}
+
+/// The bits of a number that say the place in a segment.
+const BITS: u32 = 10;
+/// The values of a segment.
+const SIZE: usize = 1 << BITS;
+const MASK: u32 = (1 << BITS) - 1;
 
 #[cfg(test)]
 mod tests {
@@ -126,30 +148,25 @@ mod tests {
     #[test]
     fn numbers_are_used_again_and_memory_goes_back() {
         let mut slots = Slots::new();
-        let ids: Vec<u32> = (0..1000).map(|n| slots.insert(Some(n))).collect();
-        assert_eq!(ids.last(), Some(&999));
+        let ids: Vec<u32> = (0..5_000).map(|n| slots.insert(Some(n))).collect();
+        assert_eq!(ids, (0..5_000).collect::<Vec<_>>());
         assert_eq!(slots.remove(7), Some(Some(7)));
-        assert_eq!(slots.remove(7), None);
-        assert_eq!(slots.insert(Some(1)), 7);
-        for id in (1..1000).rev() {
-            slots.remove(id);
-        }
-        assert!(slots.items.capacity() <= 64);
-        assert_eq!(slots.insert(Some(2)), 1);
-        assert_eq!(slots.insert(Some(3)), 2);
-        assert_eq!(slots.get(0), Some(&Some(0)));
+        assert_eq!((slots.remove(7), slots.remove(5_000)), (None, None));
+        assert_eq!((slots.insert(Some(1)), slots.insert(Some(2))), (7, 5_000));
+        (1_024..5_001).for_each(|id| _ = slots.remove(id));
+        assert_eq!(slots.segments.len(), 1);
+        (0..1_024).for_each(|id| assert!(slots.remove(id).is_some()));
+        assert!(slots.is_empty() && slots.open.is_empty());
+        assert_eq!(slots.insert(Some(3)), 0);
     }
 
     #[test]
-    fn gaps_are_closed() {
+    fn a_segment_without_values_has_no_memory_though_a_later_one_has() {
         let mut slots = Slots::new();
-        (0..5000).for_each(|n| _ = slots.insert(Some(n)));
-        (0..4999).filter(|n| n % 1000 != 0).for_each(|id| _ = slots.remove(id));
-        assert!(slots.is_sparse());
-        let moves = slots.compact();
-        assert_eq!((moves.of(0), moves.of(3000), moves.of(4999), moves.of(u32::MAX)), (0, 3, 5, u32::MAX));
-        assert_eq!(slots.iter_mut().map(|n| n.unwrap()).collect::<Vec<_>>(), [0, 1000, 2000, 3000, 4000, 4999]);
-        assert!(!slots.is_sparse() && slots.items.capacity() < 10);
-        assert_eq!(slots.insert(Some(1)), 6);
+        (0..3_000).for_each(|n| _ = slots.insert(Some(n)));
+        (0..2_999).for_each(|id| _ = slots.remove(id));
+        assert!(slots.segments[..2].iter().all(|segment| segment.items.capacity() + segment.free.capacity() == 0));
+        assert_eq!((slots.get(2_999), slots.get(5)), (Some(&Some(2_999)), None));
+        assert_eq!((slots.insert(Some(1)), slots.insert(Some(2))), (0, 1));
     }
 }

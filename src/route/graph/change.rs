@@ -3,9 +3,9 @@
 //! An auto-delete exchange goes with the last binding *from* it, however that ended: by an unbind, or because the
 //! queue or exchange that it led to was deleted. One going may let another go; a worklist carries that on.
 
-use super::bindings::{List, Side};
 use super::{Exchange, Graph, Queue};
 use crate::base::{ExchangeId, Name, QueueId};
+use crate::route::bindings::{List, Side};
 use crate::route::matcher::Matcher;
 use crate::route::spec::{BindError, Binding, Destination, ExchangeSpec, Unbound};
 use std::collections::{BTreeMap, VecDeque};
@@ -75,12 +75,12 @@ impl Graph {
             return Ok(false);
         }
         let born = self.bear();
-        if let Some(exchange) = self.at_mut(source) {
-            exchange.matcher.insert(&binding, born)?;
+        if let Some(Some(exchange)) = self.exchanges.get_mut(source.0) {
+            let asking = exchange.matcher.read(&binding)?;
+            let id = self.bindings.insert(source, &binding, born);
+            exchange.matcher.insert(&mut self.bindings, &binding, id, asking);
+            self.hang(source, binding.destination, id);
         }
-        let destination = binding.destination;
-        let id = self.bindings.insert(source, binding, born);
-        self.hang(source, destination, id);
         self.touch([source]);
         Ok(true)
     }
@@ -115,7 +115,8 @@ impl Graph {
     pub fn remove_queue(&mut self, name: &str) -> Vec<ExchangeSpec> {
         let Some(id) = self.queue_names.remove(name) else { return Vec::new() };
         let bindings = self.list_to(Destination::Queue(id)).unwrap_or(List::EMPTY);
-        let mut touched: Vec<ExchangeId> = self.bindings.iter(bindings, Side::To).map(|record| record.source).collect();
+        let sources = self.bindings.iter(bindings, Side::To).filter_map(|id| Some(self.bindings.get(id)?.source));
+        let mut touched: Vec<ExchangeId> = sources.collect();
         touched.push(Self::DEFAULT);
         self.touch(touched);
         let mut due = VecDeque::new();
@@ -167,11 +168,11 @@ impl Graph {
     /// Ends a binding. Its source becomes due where it is auto-delete and this was its last.
     fn end(&mut self, id: u32, due: &mut VecDeque<ExchangeId>) {
         let Some(record) = self.bindings.get(id) else { return };
-        let (source, destination) = (record.source, record.binding.destination);
+        let (source, destination) = (record.source, record.destination());
         self.unhang(source, destination, id);
-        let Some(record) = self.bindings.remove(id) else { return };
-        let Some(exchange) = self.at_mut(source) else { return };
-        exchange.matcher.remove(&record.binding, record.born);
+        let Some(Some(exchange)) = self.exchanges.get_mut(source.0) else { return };
+        exchange.matcher.remove(&mut self.bindings, id);
+        self.bindings.remove(id);
         if exchange.spec.auto_delete && exchange.from.is_empty() {
             due.push_back(source);
         }

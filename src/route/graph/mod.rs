@@ -1,18 +1,17 @@
 //! The graph: all exchanges, the names of all queues, and all bindings between them.
 //!
-//! What it holds and how to look at it is here. `change.rs` changes it, `route.rs` walks it, `bindings.rs` stores the
-//! bindings, `generation.rs` tells who is touched by a change.
+//! What it holds and how to look at it is here. `change.rs` changes it, `route.rs` walks it, `generation.rs`
+//! tells who is touched by a change.
 
-mod bindings;
 mod change;
 mod generation;
 mod route;
 
+use super::bindings::{Bindings, List, Side};
 use super::matcher::Matcher;
 use super::slots::Slots;
 use super::spec::{Binding, Destination, ExchangeKind, ExchangeSpec};
 use crate::base::{ExchangeId, Name, QueueId};
-use bindings::{Bindings, List, Side};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -140,16 +139,17 @@ impl Graph {
     }
 
     /// The bindings from an exchange, in the order in which they were made.
-    pub fn bindings_of(&self, source: ExchangeId) -> impl Iterator<Item = &Binding> {
+    pub fn bindings_of(&self, source: ExchangeId) -> impl Iterator<Item = Binding> {
         let list = self.at(source).map_or(List::EMPTY, |exchange| exchange.from);
-        self.bindings.iter(list, Side::From).map(|record| &record.binding)
+        self.bindings.iter(list, Side::From).filter_map(|id| self.bindings.binding(id))
     }
 
     /// The bindings to a queue or exchange with their sources, in the order in which they were made.
     #[must_use]
-    pub fn bindings_to(&self, destination: Destination) -> Vec<(ExchangeId, &Binding)> {
+    pub fn bindings_to(&self, destination: Destination) -> Vec<(ExchangeId, Binding)> {
         let list = self.list_to(destination).unwrap_or(List::EMPTY);
-        self.bindings.iter(list, Side::To).map(|record| (record.source, &record.binding)).collect()
+        let known = |id| Some((self.bindings.get(id)?.source, self.bindings.binding(id)?));
+        self.bindings.iter(list, Side::To).filter_map(known).collect()
     }
 
     /// Whether the exchange has exactly this binding.

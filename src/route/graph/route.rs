@@ -47,7 +47,7 @@ impl Graph {
         let Some(exchange) = self.at(exchange) else { return };
         let mut hits = std::mem::take(&mut scratch.hits);
         hits.clear();
-        exchange.matcher.collect(keys, headers, &mut scratch.walk, &mut hits);
+        exchange.matcher.collect(&self.bindings, (keys, headers), &mut scratch.walk, &mut hits);
         if hits.is_empty() {
             // The default exchange has no stored bindings, so as an alternate it would find nothing: not gone to.
             let alternate = exchange.spec.alternate.as_deref().and_then(|name| self.find(name));
