@@ -281,8 +281,8 @@ pub mod internals {
     pub use crate::queue::effect;
     pub use crate::queue::{Counts, DeadLetter, QueueFlags, QueueSpec, QueueState, Settings, Totals};
     pub use crate::route::{
-        BindError, Binding, Destination, ExchangeKind, ExchangeSpec, Graph, Hit, Predicate, Scratch, Targets, Topic,
-        Unbound, UnknownKind, Walk,
+        BindError, Binding, Bound, Destination, ExchangeKind, ExchangeSpec, Graph, Hit, Predicate, Scratch, Targets,
+        Topic, Unbound, UnknownKind, Walk,
     };
     pub use crate::session::{
         Answer, Committed, Confirms, Groups, Ledger, ModeError, Run, SessionState, Transaction, UnknownTag,

@@ -261,7 +261,7 @@ impl World {
                 let to = to_queue.map_or(To::Exchange(format!("x{to}")), |queue| To::Queue(format!("q{queue}")));
                 let bound = Bound { from: format!("x{from}"), to, key: key.clone(), arguments: arguments.clone() };
                 if let Some((source, binding)) = self.binding(&bound) {
-                    let new = self.graph.bind(source, binding).expect("both ends are there");
+                    let new = self.graph.bind(source, &binding).expect("both ends are there");
                     prop_assert_eq!(new, self.naive.bind(bound));
                 }
             }

@@ -80,14 +80,14 @@ fn bindings_do_not_stand_in_each_others_way() {
         arguments: Table::new().with("tag", tag),
     };
     for tag in 0..100_000 {
-        assert!(graph.bind(source, to(0, "a.*", tag)).unwrap());
+        assert!(graph.bind(source, &to(0, "a.*", tag)).unwrap());
     }
     for round in 0..10_000 {
-        assert!(graph.bind(source, to(1, "a.*", round)).unwrap());
+        assert!(graph.bind(source, &to(1, "a.*", round)).unwrap());
         assert_eq!(graph.bindings_to(Destination::Queue(QueueId(1))).len(), 1);
         assert!(graph.unbind(source, &to(1, "a.*", round)).existed);
     }
-    assert!(graph.bind(source, to(1, "a.#", 0)).unwrap());
+    assert!(graph.bind(source, &to(1, "a.#", 0)).unwrap());
     let (mut scratch, mut out) = (Scratch::new(), Targets::new());
     graph.route(source, ["a.b"].into_iter(), None, &mut scratch, &mut out);
     assert_eq!(&out[..], [QueueId(0), QueueId(1)]);
@@ -107,7 +107,7 @@ fn a_long_auto_delete_chain_goes_at_once() {
         let mut spec = ExchangeSpec::new(name(&format!("x{link}")), ExchangeKind::Fanout);
         spec.auto_delete = true;
         let id = graph.insert(spec);
-        graph.bind(id, Binding { destination: next, key: name(""), arguments: Table::new() }).unwrap();
+        graph.bind(id, &Binding { destination: next, key: name(""), arguments: Table::new() }).unwrap();
         next = Destination::Exchange(id);
     }
     let head = graph.find("x49999").unwrap();
@@ -126,7 +126,7 @@ fn many_targets_come_once_and_in_order() {
     let mut graph = Graph::new();
     let [top, side] = ["top", "side"].map(|x| graph.insert(ExchangeSpec::new(name(x), ExchangeKind::Topic)));
     let bind = |graph: &mut Graph, from, destination, key: &str| {
-        graph.bind(from, Binding { destination, key: name(key), arguments: Table::new() }).unwrap()
+        graph.bind(from, &Binding { destination, key: name(key), arguments: Table::new() }).unwrap()
     };
     for id in 0..500 {
         graph.insert_queue(name(&format!("q{id}")), QueueId(id));

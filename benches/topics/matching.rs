@@ -39,7 +39,9 @@ impl Tables {
     fn bind(&mut self, born: u64, pattern: &Name) {
         let destination = Destination::Queue(QueueId((born % QUEUES as u64) as u32));
         self.topic.insert(pattern, Hit { born, to: destination });
-        self.graph.bind(self.exchange, Binding { destination, key: pattern.clone(), arguments: Table::new() }).unwrap();
+        self.graph
+            .bind(self.exchange, &Binding { destination, key: pattern.clone(), arguments: Table::new() })
+            .unwrap();
     }
 
     /// Look-up, match and route of these keys, one after the other.

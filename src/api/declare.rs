@@ -93,7 +93,8 @@ impl Broker {
                 cells.push(cell);
             }
             for (end, binding) in topology.all_bindings() {
-                let new = state.bind(&engine.limits, None, &binding.asked(end))?;
+                let asked = binding.asked(end).checked(&engine.limits)?;
+                let new = state.bind(&engine.limits, None, &asked)?;
                 report.note(new, binding.item(end));
             }
             (renewed, cells)
@@ -153,11 +154,12 @@ impl Report {
 
 impl Topology {
     /// Every binding and what it leads to: those of exchanges first.
-    pub(super) fn all_bindings(&self) -> impl Iterator<Item = (End<'_>, &Binding)> {
+    pub(super) fn all_bindings(&self) -> impl Iterator<Item = (End<&str>, &Binding)> {
         let exchanges = self.exchanges.iter();
-        let to_exchanges = exchanges.flat_map(|to| to.bindings.iter().map(|one| (End::Exchange(&to.name), one)));
+        let to_exchanges =
+            exchanges.flat_map(|to| to.bindings.iter().map(|one| (End::Exchange(to.name.as_str()), one)));
         let queues = self.queues.iter();
-        let to_queues = queues.flat_map(|to| to.bindings.iter().map(|one| (End::Queue(&to.name), one)));
+        let to_queues = queues.flat_map(|to| to.bindings.iter().map(|one| (End::Queue(to.name.as_str()), one)));
         to_exchanges.chain(to_queues)
     }
 }
@@ -192,11 +194,11 @@ impl Queue {
 }
 
 impl Binding {
-    pub(super) fn asked<'a>(&'a self, destination: End<'a>) -> Asked<'a> {
+    pub(super) fn asked<'a>(&'a self, destination: End<&'a str>) -> Asked<'a> {
         Asked { source: &self.source, destination, key: &self.key, arguments: &self.arguments }
     }
 
-    fn item(&self, destination: End<'_>) -> Item {
+    fn item(&self, destination: End<&str>) -> Item {
         let (End::Queue(destination) | End::Exchange(destination)) = destination;
         Item::Binding { source: self.source.clone(), destination: destination.into(), key: self.key.clone() }
     }

@@ -171,7 +171,7 @@ impl<'a> Check<'a> {
     }
 
     /// Whether it is new.
-    fn binding(&mut self, end: End<'a>, binding: &'a Binding) -> bool {
+    fn binding(&mut self, end: End<&'a str>, binding: &'a Binding) -> bool {
         match self.try_binding(end, binding) {
             Ok(new) => new,
             Err(error) => {
@@ -181,10 +181,9 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn try_binding(&self, end: End<'a>, binding: &'a Binding) -> Result<bool, TopologyError> {
+    fn try_binding(&self, end: End<&'a str>, binding: &'a Binding) -> Result<bool, TopologyError> {
         let asked = binding.asked(end);
-        asked.check_size(self.limits)?;
-        asked.check_default()?;
+        let checked = asked.checked(self.limits)?;
         let source = stripped(&binding.source)?;
         let declared = self.exchanges.get(&source).map(|exchange| exchange.kind);
         let kind = match declared {
@@ -198,8 +197,8 @@ impl<'a> Check<'a> {
             Predicate::new(&binding.arguments)?;
         }
         // An end that is not there yet has no binding yet.
-        let found = self.state.find_binding(&asked);
-        Ok(!found.is_ok_and(|(source, binding)| self.state.graph.is_bound(source, &binding)))
+        let found = self.state.find_binding(&checked);
+        Ok(!found.is_ok_and(|(source, binding)| self.state.graph.is_bound(source, binding)))
     }
 }
 

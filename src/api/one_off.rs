@@ -6,10 +6,7 @@ use super::delivery::Delivery;
 use super::publisher::{PublishError, PublishErrorKind, Publisher, Routed, publish};
 use super::source::Source;
 use super::topology::Binding;
-use crate::engine::{
-    ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
-    TopologyError,
-};
+use crate::engine::{End, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDeclared, QueueDelete, TopologyError};
 use crate::message::Message;
 use std::sync::Arc;
 
@@ -159,7 +156,7 @@ impl Broker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn bind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().queue_bind(None, &request(queue, binding))
+        self.engine().bind(None, binding.asked(End::Queue(queue)))
     }
 
     /// Undoes a binding of a queue. That there is none, or that one of its ends is not there, is no error.
@@ -169,7 +166,7 @@ impl Broker {
     /// [`TopologyError::DefaultExchange`], [`TopologyError::Locked`] for a queue of a connection,
     /// [`TopologyError::NameTooLong`], [`TopologyError::LimitReached`] for arguments, [`TopologyError::Closed`].
     pub fn unbind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().queue_unbind(None, &request(queue, binding))
+        self.engine().unbind(None, binding.asked(End::Queue(queue)))
     }
 
     /// Binds an exchange to another: what comes to the binding's source comes to `exchange` too (RabbitMQ: "Exchange to
@@ -179,7 +176,7 @@ impl Broker {
     ///
     /// As [`Broker::bind`], but for what concerns queues.
     pub fn bind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().exchange_bind(&exchange_request(exchange, binding))
+        self.engine().bind(None, binding.asked(End::Exchange(exchange)))
     }
 
     /// Undoes a binding of an exchange to another. That there is none, or that one of its ends is not there, is no error.
@@ -188,7 +185,7 @@ impl Broker {
     ///
     /// As [`Broker::unbind`], but for what concerns queues.
     pub fn unbind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().exchange_unbind(&exchange_request(exchange, binding))
+        self.engine().unbind(None, binding.asked(End::Exchange(exchange)))
     }
 
     /// Deletes a queue with its messages, and says how many were ready. Its consumers end. One that is not there is no
@@ -213,12 +210,4 @@ impl Broker {
     pub fn delete_exchange(&self, request: &ExchangeDelete) -> Result<(), TopologyError> {
         self.engine().exchange_delete(request)
     }
-}
-
-fn request(queue: &str, binding: &Binding) -> QueueBinding {
-    QueueBinding::new(queue, binding.source()).key(binding.routing_key()).arguments(binding.table().clone())
-}
-
-fn exchange_request(exchange: &str, binding: &Binding) -> ExchangeBinding {
-    ExchangeBinding::new(exchange, binding.source()).key(binding.routing_key()).arguments(binding.table().clone())
 }

@@ -6,14 +6,16 @@ use super::request::{ExchangeBinding, QueueBinding};
 use super::{Engine, Topology};
 use crate::base::{ExchangeId, Limits, Name, SessionId};
 use crate::message::Table;
-use crate::route::{Binding, Destination, ExchangeKind, Predicate};
+use crate::route::{Bound, Destination, ExchangeKind, Predicate};
+use std::borrow::Cow;
 
 /// A binding as it is asked for, to a queue or to an exchange.
+#[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     /// Where it comes from.
     pub(crate) source: &'a str,
     /// Where it leads.
-    pub(crate) destination: End<'a>,
+    pub(crate) destination: End<&'a str>,
     /// Its key.
     pub(crate) key: &'a str,
     /// Its arguments.
@@ -22,36 +24,55 @@ pub(crate) struct Asked<'a> {
 
 /// The name of what a binding leads to.
 #[derive(Clone, Copy)]
-pub(crate) enum End<'a> {
+pub(crate) enum End<N> {
     /// A queue.
-    Queue(&'a str),
+    Queue(N),
     /// An exchange.
-    Exchange(&'a str),
+    Exchange(N),
+}
+
+/// A binding whose parts can be carried and that does not lead from or to the default exchange.
+pub(crate) struct Checked<'a> {
+    source: Cow<'a, str>,
+    destination: End<Cow<'a, str>>,
+    key: &'a str,
+    arguments: &'a Table,
 }
 
 impl Engine {
+    /// Makes a binding. `owner` is the connection that asks.
+    ///
+    /// What needs no lock is checked before it is taken: publishers wait for it.
+    pub(crate) fn bind(&self, owner: Option<SessionId>, asked: Asked<'_>) -> Result<(), TopologyError> {
+        let checked = asked.checked(&self.limits);
+        self.changing()?.bind(&self.limits, owner, &checked?).map(|_| ())
+    }
+
+    /// Undoes a binding. That there was none is no error.
+    pub(crate) fn unbind(&self, owner: Option<SessionId>, asked: Asked<'_>) -> Result<(), TopologyError> {
+        asked.check_size(&self.limits)?;
+        let checked = asked.check_default();
+        self.changing()?.unbind(owner, &checked?)
+    }
+
     /// Binds an exchange to another.
     pub(crate) fn exchange_bind(&self, request: &ExchangeBinding) -> Result<(), TopologyError> {
-        self.changing()?.bind(&self.limits, None, &Asked::from(request)).map(|_| ())
+        self.bind(None, request.into())
     }
 
     /// Undoes a binding between exchanges. That there was none is no error.
     pub(crate) fn exchange_unbind(&self, request: &ExchangeBinding) -> Result<(), TopologyError> {
-        let asked = Asked::from(request);
-        asked.check_size(&self.limits)?;
-        self.changing()?.unbind(None, &asked)
+        self.unbind(None, request.into())
     }
 
     /// Binds a queue to an exchange. `owner` is the connection that asks.
     pub(crate) fn queue_bind(&self, owner: Option<SessionId>, request: &QueueBinding) -> Result<(), TopologyError> {
-        self.changing()?.bind(&self.limits, owner, &Asked::from(request)).map(|_| ())
+        self.bind(owner, request.into())
     }
 
     /// Undoes a binding of a queue. That there was none is no error.
     pub(crate) fn queue_unbind(&self, owner: Option<SessionId>, request: &QueueBinding) -> Result<(), TopologyError> {
-        let asked = Asked::from(request);
-        asked.check_size(&self.limits)?;
-        self.changing()?.unbind(owner, &asked)
+        self.unbind(owner, request.into())
     }
 }
 
@@ -61,51 +82,39 @@ impl Topology {
         &mut self,
         limits: &Limits,
         owner: Option<SessionId>,
-        asked: &Asked<'_>,
+        asked: &Checked<'_>,
     ) -> Result<bool, TopologyError> {
-        asked.check_size(limits)?;
-        asked.check_default()?;
-        let source = self.exchange(&stripped(asked.source)?)?;
-        let destination = self.destination(asked.destination)?;
-        let key = Name::new(asked.key)?;
+        let (source, binding) = self.find_binding(asked)?;
         if self.graph.exchange(source).is_some_and(|spec| spec.kind == ExchangeKind::Headers) {
             Predicate::new(asked.arguments)?;
         }
-        self.check_owner(destination, owner)?;
-        let binding = Binding { destination, key, arguments: asked.arguments.clone() };
-        if self.graph.binding_count() >= limits.bindings && !self.graph.is_bound(source, &binding) {
+        self.check_owner(binding.destination, owner)?;
+        if self.graph.binding_count() >= limits.bindings && !self.graph.is_bound(source, binding) {
             return Err(TopologyError::LimitReached { what: "bindings", limit: limits.bindings });
         }
         Ok(self.graph.bind(source, binding)?)
     }
 
-    fn unbind(&mut self, owner: Option<SessionId>, asked: &Asked<'_>) -> Result<(), TopologyError> {
-        asked.check_default()?;
+    fn unbind(&mut self, owner: Option<SessionId>, asked: &Checked<'_>) -> Result<(), TopologyError> {
         let Ok((source, binding)) = self.find_binding(asked) else { return Ok(()) };
-        if self.graph.is_bound(source, &binding) {
+        if self.graph.is_bound(source, binding) {
             self.check_owner(binding.destination, owner)?;
-            self.graph.unbind(source, &binding);
+            self.graph.unbind(source, binding);
         }
         Ok(())
     }
 
     /// The binding as the graph knows it, if both its ends are there.
-    pub(crate) fn find_binding(&self, asked: &Asked<'_>) -> Result<(ExchangeId, Binding), TopologyError> {
-        let source = self.exchange(&stripped(asked.source)?)?;
-        let destination = self.destination(asked.destination)?;
-        let key = Name::new(asked.key)?;
-        Ok((source, Binding { destination, key, arguments: asked.arguments.clone() }))
-    }
-
-    fn destination(&self, end: End<'_>) -> Result<Destination, TopologyError> {
-        match end {
-            End::Exchange(name) => self.exchange(&stripped(name)?).map(Destination::Exchange),
+    pub(crate) fn find_binding<'a>(&self, asked: &Checked<'a>) -> Result<(ExchangeId, Bound<'a>), TopologyError> {
+        let source = self.exchange(&asked.source)?;
+        let destination = match &asked.destination {
+            End::Exchange(name) => self.exchange(name).map(Destination::Exchange)?,
             End::Queue(name) => {
-                let name = stripped(name)?;
-                let queue = self.graph.queue(&name);
-                queue.map(Destination::Queue).ok_or_else(|| TopologyError::NoQueue { queue: name.into() })
+                let queue = self.graph.queue(name);
+                Destination::Queue(queue.ok_or_else(|| TopologyError::NoQueue { queue: name.to_string() })?)
             }
-        }
+        };
+        Ok((source, Bound { destination, key: asked.key, arguments: asked.arguments }))
     }
 
     /// A queue of another connection cannot be bound.
@@ -117,7 +126,13 @@ impl Topology {
     }
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// What can be checked without knowing what there is.
+    pub(crate) fn checked(&self, limits: &Limits) -> Result<Checked<'a>, TopologyError> {
+        self.check_size(limits)?;
+        self.check_default()
+    }
+
     /// Names, key and arguments that can be carried.
     pub(crate) fn check_size(&self, limits: &Limits) -> Result<(), TopologyError> {
         let (End::Queue(destination) | End::Exchange(destination)) = self.destination;
@@ -128,14 +143,17 @@ impl Asked<'_> {
     }
 
     /// The default exchange is bound to every queue by its name, and cannot be bound otherwise.
-    pub(crate) fn check_default(&self) -> Result<(), TopologyError> {
-        let destination = match self.destination {
-            End::Exchange(name) => name,
-            End::Queue(_) => "a queue",
+    fn check_default(&self) -> Result<Checked<'a>, TopologyError> {
+        let Self { source, destination, key, arguments } = *self;
+        let source = stripped(source)?;
+        let destination = match destination {
+            End::Exchange(name) => End::Exchange(stripped(name)?),
+            End::Queue(name) => End::Queue(stripped(name)?),
         };
-        match stripped(self.source)?.is_empty() || stripped(destination)?.is_empty() {
+        let is_default = |name: &str| name.is_empty();
+        match is_default(&source) || matches!(&destination, End::Exchange(name) if is_default(name)) {
             true => Err(TopologyError::DefaultExchange),
-            false => Ok(()),
+            false => Ok(Checked { source, destination, key, arguments }),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::compare::{hash_arguments, same_arguments};
 use super::hash::{Entry, TextHash, pair};
 use super::hits::Hit;
 use super::slots::Slots;
-use super::spec::{Binding, Destination};
+use super::spec::{Binding, Bound, Destination};
 use super::table::Table as Index;
 use super::text::Text;
 use crate::base::{ExchangeId, QueueId};
@@ -44,6 +44,13 @@ pub(super) struct Record {
 /// A destination in four bytes: exchanges are marked by the highest bit, which no number of a slot reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End(u32);
+
+/// What a search for a binding came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sought {
+    hash: u64,
+    id: Option<u32>,
+}
 
 /// Which of the two lists.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +89,13 @@ impl List {
     /// The number of the oldest binding.
     pub(super) fn first(&self) -> Option<u32> {
         (self.head != NONE).then_some(self.head)
+    }
+}
+
+impl Sought {
+    /// The number of the binding, if it is there.
+    pub(super) fn found(self) -> Option<u32> {
+        self.id
     }
 }
 
@@ -140,18 +154,18 @@ impl Bindings {
         self.index.len()
     }
 
-    /// The number of the binding that has this identity.
-    pub(super) fn find(&self, source: ExchangeId, binding: &Binding) -> Option<u32> {
+    /// Looks for the binding that has this identity.
+    pub(super) fn seek(&self, source: ExchangeId, binding: Bound<'_>) -> Sought {
         let (hash, to) = (self.hash_of(source, binding), End::of(binding.destination));
         let same = |entry: &Entry| {
             self.get(entry.number).is_some_and(|known| {
                 known.source == source
                     && known.to == to
                     && known.key.bytes() == binding.key.as_bytes()
-                    && same_arguments(self.arguments_of(entry.number), &binding.arguments)
+                    && same_arguments(self.arguments_of(entry.number), binding.arguments)
             })
         };
-        Some(self.index.find(&Entry::like(hash), same)?.number)
+        Sought { hash, id: self.index.find(&Entry::like(hash), same).map(|entry| entry.number) }
     }
 
     #[inline]
@@ -166,26 +180,24 @@ impl Bindings {
         Some(Binding { destination, key, arguments: self.arguments_of(id).clone() })
     }
 
-    /// Puts a binding in that is not there yet. It hangs in no list until it is linked.
-    pub(super) fn insert(&mut self, source: ExchangeId, binding: &Binding, born: u64) -> u32 {
+    /// Puts a binding in that was sought and is not there. It hangs in no list until it is linked.
+    pub(super) fn insert(&mut self, source: ExchangeId, binding: Bound<'_>, born: u64, sought: Sought) -> u32 {
         let loose = Link { before: NONE, after: NONE };
         let (key, to) = (Text::new(binding.key.as_bytes()), End::of(binding.destination));
         let id = self.records.insert(Some(Record { key, born, source, to, from_list: loose, to_list: loose }));
-        self.index.insert(Entry::new(self.hash_of(source, binding), id));
+        self.index.insert(Entry::new(sought.hash, id));
         if !binding.arguments.is_empty() {
             self.arguments.insert(id, binding.arguments.clone());
         }
         id
     }
 
-    /// Takes a binding out that hangs in no list any more; its source is told.
-    pub(super) fn remove(&mut self, id: u32) -> Option<Binding> {
-        let binding = self.binding(id)?;
-        let hash = self.hash_of(self.get(id)?.source, &binding);
+    /// Takes a binding out that hangs in no list any more.
+    pub(super) fn remove(&mut self, id: u32) {
+        let Some(record) = self.records.remove(id).flatten() else { return };
+        let arguments = self.arguments.remove(&id).unwrap_or_default();
+        let hash = self.hash_ends(record.source, record.to, record.key.bytes(), &arguments);
         self.index.remove(&Entry::like(hash), |entry| entry.number == id);
-        self.arguments.remove(&id);
-        self.records.remove(id);
-        Some(binding)
     }
 
     /// The bindings of a list, oldest first.
@@ -261,10 +273,13 @@ impl Bindings {
         self.arguments.get(&id).unwrap_or(&NO_ARGUMENTS)
     }
 
-    fn hash_of(&self, source: ExchangeId, binding: &Binding) -> u64 {
-        let ends = pair(0, source.0, End::of(binding.destination).0.into());
-        let key = self.hash.of(binding.key.as_bytes());
-        ends.rotate_left(32) ^ key ^ hash_arguments(&self.hash, &binding.arguments).rotate_left(16)
+    fn hash_of(&self, source: ExchangeId, binding: Bound<'_>) -> u64 {
+        self.hash_ends(source, End::of(binding.destination), binding.key.as_bytes(), binding.arguments)
+    }
+
+    fn hash_ends(&self, source: ExchangeId, to: End, key: &[u8], arguments: &Table) -> u64 {
+        let ends = pair(0, source.0, to.0.into());
+        ends ^ self.hash.of(key) ^ hash_arguments(&self.hash, arguments).rotate_left(16)
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) struct Direct {
 
 impl Direct {
     /// Adds a binding with this key.
-    pub(super) fn insert(&mut self, bindings: &mut Bindings, key: &str, id: u32) {
-        let hash = bindings.hash_key(key.as_bytes());
+    pub(super) fn insert(&mut self, bindings: &mut Bindings, key: &[u8], id: u32) {
+        let hash = bindings.hash_key(key);
         match self.keys.find_mut(&Entry::like(hash), |entry| is(bindings, *entry, key)) {
             Some(entry) => entry.number = bindings.join(bunch(*entry), id).number(),
             None => self.keys.insert(Entry::new(hash, bindings.join(Bunch::NONE, id).number())),
@@ -25,8 +25,8 @@ impl Direct {
     }
 
     /// Takes out this binding, which has this key.
-    pub(super) fn remove(&mut self, bindings: &mut Bindings, key: &str, id: u32) {
-        let hash = bindings.hash_key(key.as_bytes());
+    pub(super) fn remove(&mut self, bindings: &mut Bindings, key: &[u8], id: u32) {
+        let hash = bindings.hash_key(key);
         let Some(entry) = self.keys.find_mut(&Entry::like(hash), |entry| is(bindings, *entry, key)) else { return };
         let known = entry.number;
         let rest = bindings.part(bunch(*entry), id);
@@ -39,11 +39,11 @@ impl Direct {
 
     /// Appends the bindings with this key.
     #[inline]
-    pub(super) fn collect(&self, bindings: &Bindings, key: &str, out: &mut Vec<Hit>) {
+    pub(super) fn collect(&self, bindings: &Bindings, key: &[u8], out: &mut Vec<Hit>) {
         if self.keys.is_empty() {
             return;
         }
-        let hash = bindings.hash_key(key.as_bytes());
+        let hash = bindings.hash_key(key);
         if let Some(entry) = self.keys.find(&Entry::like(hash), |entry| is(bindings, *entry, key)) {
             bindings.collect(bunch(entry), out);
         }
@@ -52,8 +52,8 @@ impl Direct {
 
 /// Whether an entry is that of a key.
 #[inline]
-fn is(bindings: &Bindings, entry: Entry, key: &str) -> bool {
-    bindings.key_of(bunch(entry)).bytes() == key.as_bytes()
+fn is(bindings: &Bindings, entry: Entry, key: &[u8]) -> bool {
+    bindings.key_of(bunch(entry)).bytes() == key
 }
 
 #[inline]

@@ -5,7 +5,7 @@ use super::direct::Direct;
 use super::fanout::Fanout;
 use super::headers::{Headers, Predicate};
 use super::hits::Hit;
-use super::spec::{BindError, Binding, ExchangeKind};
+use super::spec::{BindError, ExchangeKind};
 use super::topic::{Patterns, Walk};
 use crate::message::Table;
 
@@ -36,20 +36,20 @@ impl Matcher {
     /// # Errors
     ///
     /// A bad `x-match`, where the exchange compares headers.
-    pub(super) fn read(&self, binding: &Binding) -> Result<Asking, BindError> {
+    pub(super) fn read(&self, arguments: &Table) -> Result<Asking, BindError> {
         match self {
-            Self::Headers(_) => Ok(Asking(Some(Predicate::new(&binding.arguments)?))),
+            Self::Headers(_) => Ok(Asking(Some(Predicate::new(arguments)?))),
             _ => Ok(Asking(None)),
         }
     }
 
-    /// Adds a binding, the youngest of all.
-    pub(super) fn insert(&mut self, bindings: &mut Bindings, binding: &Binding, id: u32, asking: Asking) {
+    /// Adds a binding with this key, the youngest of all.
+    pub(super) fn insert(&mut self, bindings: &mut Bindings, key: &str, id: u32, asking: Asking) {
         let Some(hit) = bindings.get(id).map(|record| record.hit()) else { return };
         match (self, asking.0) {
-            (Self::Direct(direct), _) => direct.insert(bindings, &binding.key, id),
+            (Self::Direct(direct), _) => direct.insert(bindings, key.as_bytes(), id),
             (Self::Fanout(fanout), _) => fanout.insert(hit),
-            (Self::Topic(patterns), _) => patterns.insert(bindings, &binding.key, id),
+            (Self::Topic(patterns), _) => patterns.insert(bindings, key.as_bytes(), id),
             (Self::Headers(headers), Some(predicate)) => headers.insert(predicate, hit),
             (Self::Headers(_), None) => {}
         }
@@ -57,11 +57,11 @@ impl Matcher {
 
     /// Takes out a binding. It must still be among the bindings.
     pub(super) fn remove(&mut self, bindings: &mut Bindings, id: u32) {
-        let Some((key, born)) = bindings.get(id).map(|record| (record.key.name(), record.born)) else { return };
+        let Some((key, born)) = bindings.get(id).map(|record| (record.key.clone(), record.born)) else { return };
         match self {
-            Self::Direct(direct) => direct.remove(bindings, &key, id),
+            Self::Direct(direct) => direct.remove(bindings, key.bytes(), id),
             Self::Fanout(fanout) => fanout.remove(born),
-            Self::Topic(patterns) => patterns.remove(bindings, &key, id),
+            Self::Topic(patterns) => patterns.remove(bindings, key.bytes(), id),
             Self::Headers(headers) => headers.remove(born),
         }
     }
@@ -76,7 +76,7 @@ impl Matcher {
         out: &mut Vec<Hit>,
     ) {
         match self {
-            Self::Direct(direct) => keys.iter().for_each(|key| direct.collect(bindings, key, out)),
+            Self::Direct(direct) => keys.iter().for_each(|key| direct.collect(bindings, key.as_bytes(), out)),
             Self::Fanout(fanout) => fanout.collect(out),
             Self::Topic(patterns) => keys.iter().for_each(|key| patterns.collect(bindings, key, walk, out)),
             Self::Headers(table) => table.collect(headers, out),

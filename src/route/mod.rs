@@ -47,5 +47,5 @@ pub use graph::Graph;
 pub use headers::Predicate;
 pub use hits::Hit;
 pub use scratch::Scratch;
-pub use spec::{BindError, Binding, Destination, ExchangeKind, ExchangeSpec, Targets, Unbound, UnknownKind};
+pub use spec::{BindError, Binding, Bound, Destination, ExchangeKind, ExchangeSpec, Targets, Unbound, UnknownKind};
 pub use topic::{Topic, Walk};

@@ -68,6 +68,23 @@ pub struct Binding {
     pub arguments: Table,
 }
 
+/// The identity of a binding, borrowed: what is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<'b> {
+    /// Where it leads.
+    pub destination: Destination,
+    /// As in [`Binding`]; at most as long as a name.
+    pub key: &'b str,
+    /// As in [`Binding`].
+    pub arguments: &'b Table,
+}
+
+impl<'b> From<&'b Binding> for Bound<'b> {
+    fn from(binding: &'b Binding) -> Self {
+        Self { destination: binding.destination, key: &binding.key, arguments: &binding.arguments }
+    }
+}
+
 /// What an unbind did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unbound {

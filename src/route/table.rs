@@ -118,14 +118,12 @@ impl<T: Item> Table<T> {
     /// without its highest bit.
     fn split(&mut self) {
         let added = self.parts.len();
-        self.parts.push(Part::with_room(0));
+        let from = added.checked_ilog2().and_then(|highest| self.parts.get_mut(added - (1 << highest)));
+        let room = from.as_ref().map_or(0, |part| part.len / 2);
+        let whole = from.map(|part| std::mem::replace(part, Part::with_room(room)));
+        self.parts.push(Part::with_room(room));
         self.mask = self.parts.len().next_power_of_two() - 1;
-        let Some(highest) = added.checked_ilog2() else { return };
-        if let Some(part) = self.parts.get_mut(added - (1 << highest)) {
-            let room = part.len / 2;
-            let whole = std::mem::replace(part, Part::with_room(room));
-            whole.items().for_each(|item| self.put(item));
-        }
+        whole.into_iter().flat_map(Part::items).for_each(|item| self.put(item));
     }
 
     /// Undoes the last split.
@@ -223,8 +221,8 @@ impl<T: Item> Part<T> {
     }
 }
 
-/// So many items in a part, on average, let the next part be split off. Moving twice as many takes about 10 µs.
-const FULL: usize = 512;
+/// So many items in a part, on average, let the next part be split off. Moving twice as many takes some microseconds.
+const FULL: usize = 256;
 /// A part of so many places is not worth shrinking.
 const SMALL: usize = 64;
 

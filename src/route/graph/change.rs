@@ -7,7 +7,7 @@ use super::{Exchange, Graph, Queue};
 use crate::base::{ExchangeId, Name, QueueId};
 use crate::route::bindings::{List, Side};
 use crate::route::matcher::Matcher;
-use crate::route::spec::{BindError, Binding, Destination, ExchangeSpec, Unbound};
+use crate::route::spec::{BindError, Bound, Destination, ExchangeSpec, Unbound};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -64,21 +64,23 @@ impl Graph {
     ///
     /// [`BindError::NoSource`] and [`BindError::NoDestination`] where an end is missing; on a headers exchange
     /// [`BindError::MatchType`] and [`BindError::MatchValue`] where `x-match` is bad.
-    pub fn bind(&mut self, source: ExchangeId, binding: Binding) -> Result<bool, BindError> {
+    pub fn bind<'b>(&mut self, source: ExchangeId, binding: impl Into<Bound<'b>>) -> Result<bool, BindError> {
+        let binding = binding.into();
         if self.at(source).is_none() {
             return Err(BindError::NoSource(source));
         }
         if self.list_to(binding.destination).is_none() {
             return Err(BindError::NoDestination(binding.destination));
         }
-        if self.is_bound(source, &binding) {
+        let sought = self.bindings.seek(source, binding);
+        if sought.found().is_some() {
             return Ok(false);
         }
         let born = self.bear();
         if let Some(Some(exchange)) = self.exchanges.get_mut(source.0) {
-            let asking = exchange.matcher.read(&binding)?;
-            let id = self.bindings.insert(source, &binding, born);
-            exchange.matcher.insert(&mut self.bindings, &binding, id, asking);
+            let asking = exchange.matcher.read(binding.arguments)?;
+            let id = self.bindings.insert(source, binding, born, sought);
+            exchange.matcher.insert(&mut self.bindings, binding.key, id, asking);
             self.hang(source, binding.destination, id);
         }
         self.touch([source]);
@@ -86,8 +88,8 @@ impl Graph {
     }
 
     /// Ends a binding. That there was none is no error.
-    pub fn unbind(&mut self, source: ExchangeId, binding: &Binding) -> Unbound {
-        let Some(id) = self.bindings.find(source, binding) else { return Unbound::default() };
+    pub fn unbind<'b>(&mut self, source: ExchangeId, binding: impl Into<Bound<'b>>) -> Unbound {
+        let Some(id) = self.bindings.seek(source, binding.into()).found() else { return Unbound::default() };
         self.touch([source]);
         let mut due = VecDeque::new();
         self.end(id, &mut due);

@@ -10,7 +10,7 @@ mod route;
 use super::bindings::{Bindings, List, Side};
 use super::matcher::Matcher;
 use super::slots::Slots;
-use super::spec::{Binding, Destination, ExchangeKind, ExchangeSpec};
+use super::spec::{Binding, Bound, Destination, ExchangeKind, ExchangeSpec};
 use crate::base::{ExchangeId, Name, QueueId};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,8 +154,8 @@ impl Graph {
 
     /// Whether the exchange has exactly this binding.
     #[must_use]
-    pub fn is_bound(&self, source: ExchangeId, binding: &Binding) -> bool {
-        self.bindings.find(source, binding).is_some()
+    pub fn is_bound<'b>(&self, source: ExchangeId, binding: impl Into<Bound<'b>>) -> bool {
+        self.bindings.seek(source, binding.into()).found().is_some()
     }
 
     /// How many bindings there are, over all exchanges.

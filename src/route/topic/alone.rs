@@ -5,7 +5,7 @@ use crate::base::{ExchangeId, Name};
 use crate::message::Table;
 use crate::route::bindings::Bindings;
 use crate::route::hits::Hit;
-use crate::route::spec::Binding;
+use crate::route::spec::Bound;
 use std::collections::BTreeMap;
 
 /// The bindings of a topic exchange.
@@ -26,9 +26,10 @@ impl Topic {
 
     /// Adds a binding with this pattern, born under a number greater than any before. Costs the pattern's words.
     pub fn insert(&mut self, pattern: &Name, hit: Hit) {
-        let binding = Binding { destination: hit.to, key: pattern.clone(), arguments: Table::new() };
-        let id = self.bindings.insert(ExchangeId(0), &binding, hit.born);
-        self.patterns.insert(&mut self.bindings, pattern, id);
+        let binding = Bound { destination: hit.to, key: pattern, arguments: &Table::new() };
+        let sought = self.bindings.seek(ExchangeId(0), binding);
+        let id = self.bindings.insert(ExchangeId(0), binding, hit.born, sought);
+        self.patterns.insert(&mut self.bindings, pattern.as_bytes(), id);
         self.born.insert(hit.born, id);
     }
 
@@ -37,7 +38,7 @@ impl Topic {
         let id = self.born.get(&born).copied();
         let has_it = |id: &u32| self.bindings.get(*id).is_some_and(|known| known.key.bytes() == pattern.as_bytes());
         let Some(id) = id.filter(has_it) else { return false };
-        self.patterns.remove(&mut self.bindings, pattern, id);
+        self.patterns.remove(&mut self.bindings, pattern.as_bytes(), id);
         self.bindings.remove(id);
         self.born.remove(&born);
         true

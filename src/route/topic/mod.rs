@@ -27,7 +27,7 @@ pub(super) struct Patterns {
 
 impl Patterns {
     /// Adds a binding with this pattern, the youngest of all. Costs the pattern's words.
-    pub(super) fn insert(&mut self, bindings: &mut Bindings, pattern: &str, id: u32) {
+    pub(super) fn insert(&mut self, bindings: &mut Bindings, pattern: &[u8], id: u32) {
         if has_wildcard(pattern) {
             self.trie.insert(bindings, pattern, id);
         } else {
@@ -36,7 +36,7 @@ impl Patterns {
     }
 
     /// Takes out this binding, which has this pattern.
-    pub(super) fn remove(&mut self, bindings: &mut Bindings, pattern: &str, id: u32) {
+    pub(super) fn remove(&mut self, bindings: &mut Bindings, pattern: &[u8], id: u32) {
         if has_wildcard(pattern) {
             self.trie.remove(bindings, pattern, id);
         } else {
@@ -47,7 +47,7 @@ impl Patterns {
     /// Appends the bindings whose patterns fit the key, each once, in no particular order.
     #[inline]
     pub(super) fn collect(&self, bindings: &Bindings, key: &str, walk: &mut Walk, out: &mut Vec<Hit>) {
-        self.exact.collect(bindings, key, out);
+        self.exact.collect(bindings, key.as_bytes(), out);
         walk.through(&self.trie, bindings, key, out);
     }
 }

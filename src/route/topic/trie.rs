@@ -151,9 +151,9 @@ impl Default for Trie {
 
 impl Trie {
     /// Adds a binding with this pattern.
-    pub(super) fn insert(&mut self, bindings: &mut Bindings, pattern: &str, id: u32) {
+    pub(super) fn insert(&mut self, bindings: &mut Bindings, pattern: &[u8], id: u32) {
         let (mut at, mut free_of_hash) = (ROOT, true);
-        let mut rest = words(pattern.as_bytes());
+        let mut rest = words(pattern);
         loop {
             let from_here = rest.clone();
             let Some(part) = rest.next().map(Word::part) else { break };
@@ -161,7 +161,7 @@ impl Trie {
             let child = exit.map_or(Child::NOTHING, |exit| self.child(at, exit));
             match (child.met(), exit) {
                 (Met::Node(node), _) => at = node,
-                (Met::Leaf(leaf), Some(exit)) if bindings.key_of(leaf).bytes() == pattern.as_bytes() => {
+                (Met::Leaf(leaf), Some(exit)) if bindings.key_of(leaf).bytes() == pattern => {
                     return self.lead(at, exit, Child::leaf(bindings.join(leaf, id)));
                 }
                 (Met::Leaf(leaf), Some(exit)) => {
@@ -185,9 +185,9 @@ impl Trie {
     }
 
     /// Takes out this binding, which has this pattern.
-    pub(super) fn remove(&mut self, bindings: &mut Bindings, pattern: &str, id: u32) {
+    pub(super) fn remove(&mut self, bindings: &mut Bindings, pattern: &[u8], id: u32) {
         let (mut path, mut at) = (Path::new(), ROOT);
-        for part in words(pattern.as_bytes()).map(Word::part) {
+        for part in words(pattern).map(Word::part) {
             let Some(exit) = self.exit(part) else { return };
             match self.child(at, exit).met() {
                 Met::Nothing => return,
@@ -337,15 +337,16 @@ fn bit(word: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{ExchangeId, Name, QueueId};
+    use crate::base::{ExchangeId, QueueId};
     use crate::message::Table as Arguments;
-    use crate::route::{Binding, Destination};
+    use crate::route::{Bound, Destination};
 
     fn add(trie: &mut Trie, bindings: &mut Bindings, pattern: &str, born: u64) -> u32 {
         let destination = Destination::Queue(QueueId(1));
-        let binding = Binding { destination, key: Name::known(pattern), arguments: Arguments::new() };
-        let id = bindings.insert(ExchangeId(0), &binding, born);
-        trie.insert(bindings, pattern, id);
+        let binding = Bound { destination, key: pattern, arguments: &Arguments::new() };
+        let sought = bindings.seek(ExchangeId(0), binding);
+        let id = bindings.insert(ExchangeId(0), binding, born, sought);
+        trie.insert(bindings, pattern.as_bytes(), id);
         id
     }
 
@@ -362,11 +363,11 @@ mod tests {
         assert!(!trie.words.is_empty());
         // The youngest stay for a while, and keep little.
         for (pattern, id) in patterns.iter().zip(&ids).take(19_900) {
-            trie.remove(&mut bindings, pattern, *id);
+            trie.remove(&mut bindings, pattern.as_bytes(), *id);
         }
         assert!(!trie.is_empty() && trie.edges.len() < 400);
         for (pattern, id) in patterns.iter().zip(&ids).skip(19_900) {
-            trie.remove(&mut bindings, pattern, *id);
+            trie.remove(&mut bindings, pattern.as_bytes(), *id);
         }
         assert!(trie.is_empty() && trie.words.is_empty() && trie.edges.is_empty());
         add(&mut trie, &mut bindings, "a.*", 99_999);
