@@ -4,12 +4,13 @@
 use super::error::TopologyError;
 use crate::base::{Limits, Name};
 use crate::message::{InvalidMessage, Table, check_table};
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// A name as topology methods take it: at most 255 bytes, and without its line breaks, which RabbitMQ takes out.
 pub(crate) fn stripped(name: &str) -> Result<Cow<'_, str>, TopologyError> {
     Name::check(name)?;
-    Ok(match name.contains(['\r', '\n']) {
+    Ok(match memchr2(b'\r', b'\n', name.as_bytes()).is_some() {
         true => Cow::Owned(name.replace(['\r', '\n'], "")),
         false => Cow::Borrowed(name),
     })
@@ -17,6 +18,9 @@ pub(crate) fn stripped(name: &str) -> Result<Cow<'_, str>, TopologyError> {
 
 /// Arguments within the limits that headers have as well.
 pub(crate) fn check_arguments(arguments: &Table, limits: &Limits) -> Result<(), TopologyError> {
+    if arguments.is_empty() {
+        return Ok(());
+    }
     match check_table(arguments, limits) {
         Err(InvalidMessage::Headers { what, limit }) => {
             let what = match what {

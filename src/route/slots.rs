@@ -19,16 +19,17 @@ impl<T> Slot for Option<T> {
 }
 
 /// Values under numbers that stay theirs. Free numbers of the lowest segment are given first, and a segment without
-/// values has no memory.
+/// values has no memory, but for a few at the end, which are kept for values that come and go.
 ///
 /// A growing vector would copy a million values at once, and whoever waits for the router's lock would wait for that.
 ///
 /// Invariants: `free` of a segment has the places of its free slots, each once; `open` has the segments with room;
-/// the last segment is never without values.
+/// the last `spare` segments have no values, and the one before them has some.
 #[derive(Debug)]
 pub(super) struct Slots<T> {
     segments: Vec<Segment<T>>,
     open: BTreeSet<u32>,
+    spare: u32,
 }
 
 #[derive(Debug)]
@@ -39,7 +40,7 @@ struct Segment<T> {
 
 impl<T: Slot> Slots<T> {
     pub(super) const fn new() -> Self {
-        Self { segments: Vec::new(), open: BTreeSet::new() }
+        Self { segments: Vec::new(), open: BTreeSet::new(), spare: 0 }
     }
 
     /// Puts a value in and tells its number.
@@ -50,6 +51,7 @@ impl<T: Slot> Slots<T> {
         if segment.is_full() {
             self.open.remove(&at);
         }
+        self.spare = self.spare.min(length(&self.segments) - 1 - at);
         at << BITS | place
     }
 
@@ -59,15 +61,12 @@ impl<T: Slot> Slots<T> {
         let segment = self.segments.get_mut(at as usize)?;
         let was_full = segment.is_full();
         let item = segment.remove(id & MASK)?;
+        let is_empty = segment.is_empty();
         if was_full {
             self.open.insert(at);
         }
-        while self.segments.last().is_some_and(|segment| segment.items.is_empty()) {
-            self.segments.pop();
-            self.open.remove(&length(&self.segments));
-        }
-        if self.segments.capacity() > 16 && self.segments.len() < self.segments.capacity() / 4 {
-            self.segments.shrink_to(self.segments.len() * 2);
+        if is_empty {
+            self.give_back(at);
         }
         Some(item)
     }
@@ -91,17 +90,47 @@ impl<T: Slot> Slots<T> {
         self.segments.is_empty()
     }
 
+    /// Gives memory back after a segment lost its last value.
+    fn give_back(&mut self, at: u32) {
+        let used = length(&self.segments) - self.spare;
+        if at + 1 != used {
+            // In the middle, only the place of the segment stays.
+            self.segments.get_mut(at as usize).into_iter().for_each(|segment| *segment = Segment::with_room(0));
+            return;
+        }
+        let before = self.segments.get(..at as usize).unwrap_or_default();
+        let used = before.iter().rposition(|segment| !segment.is_empty()).map_or(0, |last| last + 1);
+        let kept = used + used / SPARE;
+        while self.segments.len() > kept {
+            self.segments.pop();
+            self.open.remove(&length(&self.segments));
+        }
+        self.spare = length(&self.segments) - used as u32;
+        if self.segments.len() < self.segments.capacity() / 4 {
+            self.segments.shrink_to(self.segments.len() * 2);
+        }
+    }
+
     fn add_segment(&mut self) -> u32 {
         // The first may stay small; behind it, there are many values.
         let room = if self.segments.is_empty() { 0 } else { SIZE };
         let at = length(&self.segments);
-        self.segments.push(Segment { items: Vec::with_capacity(room), free: Vec::new() });
+        self.segments.push(Segment::with_room(room));
         self.open.insert(at);
+        self.spare += 1;
         at
     }
 }
 
 impl<T: Slot> Segment<T> {
+    fn with_room(room: usize) -> Self {
+        Self { items: Vec::with_capacity(room), free: Vec::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     fn is_full(&self) -> bool {
         self.items.len() == SIZE && self.free.is_empty()
     }
@@ -124,7 +153,8 @@ impl<T: Slot> Segment<T> {
         let item = std::mem::replace(slot, T::FREE);
         self.free.extend(u16::try_from(place));
         if self.free.len() == self.items.len() {
-            *self = Self { items: Vec::new(), free: Vec::new() };
+            self.items.clear();
+            self.free.clear();
         }
         Some(item)
     }
@@ -140,6 +170,8 @@ const BITS: u32 = 10;
 /// The values of a segment.
 const SIZE: usize = 1 << BITS;
 const MASK: u32 = (1 << BITS) - 1;
+/// One empty segment is kept at the end for so many in use.
+const SPARE: usize = 8;
 
 #[cfg(test)]
 mod tests {
