@@ -128,7 +128,11 @@ impl Bunches {
     pub(super) fn collect(&self, records: &Records, bunch: Bunch, out: &mut Vec<Hit>) {
         match bunch.kind() {
             Kind::None => {}
-            Kind::One(id) => out.extend(record(records, id).map(Record::hit)),
+            Kind::One(id) => {
+                if let Some(record) = record(records, id) {
+                    out.push(record.hit());
+                }
+            }
             Kind::List(list) => self.list(list).into_iter().for_each(|several| several.hits.append_to(out)),
         }
     }

@@ -11,7 +11,9 @@ use memchr::{memchr, memchr2};
 /// A word.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word<'a> {
-    pub(super) text: &'a [u8],
+    /// The key from the word on, and the word's length in it.
+    rest: &'a [u8],
+    length: usize,
     short: u64,
 }
 
@@ -75,6 +77,10 @@ pub(super) fn fits(behind_hash: bool, mut pattern: Words<'_>, mut key: Words<'_>
 }
 
 impl<'a> Word<'a> {
+    pub(super) fn text(self) -> &'a [u8] {
+        self.rest.get(..self.length).unwrap_or_default()
+    }
+
     /// What the word is in a pattern.
     pub(super) fn part(self) -> Part<'a> {
         match self.short {
@@ -94,7 +100,7 @@ impl<'a> Word<'a> {
 impl PartialEq for Word<'_> {
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.short == other.short && (self.short != LONG || self.text == other.text)
+        self.short == other.short && (self.short != LONG || self.text() == other.text())
     }
 }
 
@@ -148,7 +154,7 @@ impl<'a> Iterator for Words<'a> {
             length = memchr(b'.', rest).unwrap_or(rest.len());
         }
         self.at += length + 1;
-        Some(Word { text: rest.get(..length)?, short })
+        Some(Word { rest, length, short })
     }
 }
 
@@ -173,7 +179,7 @@ mod tests {
     use super::*;
 
     fn split(key: &str) -> Vec<&str> {
-        words(key.as_bytes()).map(|word| std::str::from_utf8(word.text).unwrap()).collect()
+        words(key.as_bytes()).map(|word| std::str::from_utf8(word.text()).unwrap()).collect()
     }
 
     #[test]

@@ -48,6 +48,6 @@ impl Patterns {
     #[inline]
     pub(super) fn collect(&self, bindings: &Bindings, key: &str, walk: &mut Walk, out: &mut Vec<Hit>) {
         self.exact.collect(bindings, key.as_bytes(), out);
-        walk.through(&self.trie, bindings, key, out);
+        walk.through(&self.trie, bindings, key.as_bytes(), out);
     }
 }

@@ -213,13 +213,13 @@ impl Trie {
 
     /// Whether there is no pattern.
     pub(super) fn is_empty(&self) -> bool {
-        self.node(ROOT).is_last()
+        self.node(ROOT).is_none_or(Node::is_last)
     }
 
-    /// A node; an empty one where there is none.
+    /// The node of this number.
     #[inline]
-    pub(super) fn node(&self, id: u32) -> Node {
-        self.nodes.get(id).copied().unwrap_or(Node::EMPTY)
+    pub(super) fn node(&self, id: u32) -> Option<&Node> {
+        self.nodes.get(id)
     }
 
     /// The number of a word that some pattern may have.
@@ -247,11 +247,11 @@ impl Trie {
     }
 
     fn child(&self, from: u32, exit: Exit) -> Child {
-        let node = self.node(from);
+        let Some(node) = self.node(from) else { return Child::NOTHING };
         match exit {
             Exit::Star => node.star,
             Exit::Hash => node.hash,
-            Exit::Word(word) => self.step(from, &node, word),
+            Exit::Word(word) => self.step(from, node, word),
         }
     }
 
@@ -317,8 +317,7 @@ impl Trie {
     /// Takes nodes that hold nothing off the end of a path.
     fn prune(&mut self, mut path: Path, mut end: u32) {
         while let Some((from, exit)) = path.pop() {
-            let node = self.node(end);
-            if !node.ends.is_none() || !node.is_last() {
+            if self.node(end).is_some_and(|node| !node.ends.is_none() || !node.is_last()) {
                 return;
             }
             self.nodes.remove(end);
@@ -371,7 +370,7 @@ mod tests {
         }
         assert!(trie.is_empty() && trie.words.is_empty() && trie.edges.is_empty());
         add(&mut trie, &mut bindings, "a.*", 99_999);
-        assert_eq!((trie.node(ROOT).edges, trie.nodes.insert(Node::EMPTY)), (1, 1));
+        assert_eq!((trie.node(ROOT).unwrap().edges, trie.nodes.insert(Node::EMPTY)), (1, 1));
     }
 
     #[test]

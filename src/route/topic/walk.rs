@@ -20,8 +20,8 @@ use crate::route::scratch::Seen;
 /// The states of a walk, reused from key to key and from trie to trie.
 #[derive(Debug, Default)]
 pub struct Walk {
+    /// One word's nodes behind the other's.
     moving: Vec<u32>,
-    next: Vec<u32>,
     staying: Vec<u32>,
     entered: Seen,
     steps: u64,
@@ -31,8 +31,6 @@ pub struct Walk {
 struct Ground<'a> {
     trie: &'a Trie,
     bindings: &'a Bindings,
-    /// The words that were not taken yet.
-    ahead: Words<'a>,
     out: &'a mut Vec<Hit>,
 }
 
@@ -44,90 +42,86 @@ impl Walk {
     }
 
     /// Appends the bindings of all patterns that fit the key, each once.
-    pub(super) fn through(&mut self, trie: &Trie, bindings: &Bindings, key: &str, out: &mut Vec<Hit>) {
+    pub(super) fn through(&mut self, trie: &Trie, bindings: &Bindings, key: &[u8], out: &mut Vec<Hit>) {
         if trie.is_empty() {
             return;
         }
-        self.next.clear();
+        self.moving.clear();
+        self.moving.push(ROOT);
         self.staying.clear();
         self.entered.begin();
-        let mut ground = Ground { trie, bindings, ahead: words(key.as_bytes()), out };
-        self.come_to(&mut ground, ROOT);
-        std::mem::swap(&mut self.moving, &mut self.next);
-        while let Some(word) = ground.ahead.next() {
-            if self.moving.is_empty() && self.staying.is_empty() {
+        let mut ground = Ground { trie, bindings, out };
+        let (mut ahead, mut begin) = (words(key), 0);
+        loop {
+            let end = self.moving.len();
+            for at in begin..end {
+                self.pass_hash(&mut ground, self.moving.get(at).copied(), &ahead);
+            }
+            if begin == end && self.staying.is_empty() {
                 return;
             }
-            self.take(&mut ground, trie.word(word));
+            let Some(word) = ahead.next().map(|word| trie.word(word)) else { break };
+            self.steps += (end - begin + self.staying.len()) as u64;
+            for at in begin..end {
+                self.leave(&mut ground, self.moving.get(at).copied(), word, &ahead);
+            }
+            for at in 0..self.staying.len() {
+                self.leave(&mut ground, self.staying.get(at).copied(), word, &ahead);
+            }
+            begin = end;
         }
-        for id in &self.moving {
-            bindings.collect(trie.node(*id).ends, ground.out);
+        for id in self.moving.get(begin..).unwrap_or_default() {
+            let ends = trie.node(*id).map_or(Bunch::NONE, |node| node.ends);
+            bindings.collect(ends, ground.out);
         }
     }
 
-    /// Moves every state by one word.
-    fn take(&mut self, ground: &mut Ground<'_>, word: Option<u64>) {
-        // What is entered by this word must not take it as well.
-        let standing = self.staying.len();
-        self.steps += (self.moving.len() + standing) as u64;
-        self.next.clear();
-        for at in 0..self.moving.len() {
-            self.leave(ground, self.moving.get(at).copied(), word);
-        }
-        for at in 0..standing {
-            self.leave(ground, self.staying.get(at).copied(), word);
-        }
-        std::mem::swap(&mut self.moving, &mut self.next);
-    }
-
-    /// Follows the edge with the word and the one with `*`.
+    /// Follows the edge with the word and the one with `*`. `ahead` is behind the word.
     #[inline]
-    fn leave(&mut self, ground: &mut Ground<'_>, from: Option<u32>, word: Option<u64>) {
-        let Some(from) = from else { return };
-        let node = ground.trie.node(from);
+    fn leave(&mut self, ground: &mut Ground<'_>, from: Option<u32>, word: Option<u64>, ahead: &Words<'_>) {
+        let Some((from, node)) = from.and_then(|id| Some((id, ground.trie.node(id)?))) else { return };
         if let Some(word) = word {
-            self.arrive(ground, ground.trie.step(from, &node, word));
+            self.arrive(ground, ground.trie.step(from, node, word), ahead);
         }
-        self.arrive(ground, node.star);
+        self.arrive(ground, node.star, ahead);
     }
 
-    /// Arrives, by a word, at what is behind an edge.
     #[inline]
-    fn arrive(&mut self, ground: &mut Ground<'_>, child: Child) {
+    fn arrive(&mut self, ground: &mut Ground<'_>, child: Child, ahead: &Words<'_>) {
         match child.met() {
             Met::Nothing => {}
-            Met::Node(id) => self.come_to(ground, id),
-            Met::Leaf(bunch) => self.compare(ground, bunch, false),
+            Met::Node(id) => self.moving.push(id),
+            Met::Leaf(bunch) => self.compare(ground, bunch, false, ahead),
         }
     }
 
-    /// Comes to a node, and to the nodes behind its `#`, which needs no word.
+    /// Enters the nodes behind a node's `#`, which needs no word.
     #[inline]
-    fn come_to(&mut self, ground: &mut Ground<'_>, id: u32) {
-        self.next.push(id);
-        let mut hash = ground.trie.node(id).hash;
+    fn pass_hash(&mut self, ground: &mut Ground<'_>, id: Option<u32>, ahead: &Words<'_>) {
+        let Some(mut node) = id.and_then(|id| ground.trie.node(id)) else { return };
         loop {
-            match hash.met() {
-                Met::Node(id) if self.entered.enter(id) => {
+            match node.hash.met() {
+                Met::Nothing => return,
+                Met::Leaf(bunch) => return self.compare(ground, bunch, true, ahead),
+                Met::Node(id) if !self.entered.enter(id) => return,
+                Met::Node(id) => {
                     self.steps += 1;
-                    let node = ground.trie.node(id);
-                    ground.bindings.collect(node.ends, ground.out);
-                    if node.takes_words() {
+                    let Some(entered) = ground.trie.node(id) else { return };
+                    ground.bindings.collect(entered.ends, ground.out);
+                    if entered.takes_words() {
                         self.staying.push(id);
                     }
-                    hash = node.hash;
+                    node = entered;
                 }
-                Met::Leaf(bunch) => return self.compare(ground, bunch, true),
-                _ => return,
             }
         }
     }
 
     /// Compares the words ahead with the rest of a pattern.
-    fn compare(&mut self, ground: &mut Ground<'_>, bunch: Bunch, behind_hash: bool) {
+    fn compare(&mut self, ground: &mut Ground<'_>, bunch: Bunch, behind_hash: bool, ahead: &Words<'_>) {
         let pattern = ground.bindings.key_of(bunch);
         let rest = Words::from(pattern.bytes(), pattern.mark() + 1);
-        if fits(behind_hash, rest, ground.ahead.clone(), &mut self.steps) {
+        if fits(behind_hash, rest, ahead.clone(), &mut self.steps) {
             ground.bindings.collect(bunch, ground.out);
         }
     }

@@ -34,12 +34,12 @@ impl Vocabulary {
     /// The number of a word; `None` where it is long and no edge carries it.
     #[inline]
     pub(super) fn find(&self, word: KeyWord<'_>) -> Option<u64> {
-        word.short().or_else(|| self.find_long(word.text))
+        word.short().or_else(|| self.find_long(word.text()))
     }
 
     /// The number of a word, for one more edge.
     pub(super) fn acquire(&mut self, word: KeyWord<'_>) -> u64 {
-        let text = word.text;
+        let text = word.text();
         if let Some(number) = self.find(word) {
             if number & LONG != 0
                 && let Some(Some(word)) = self.texts.get_mut(slot(number))
