@@ -321,6 +321,12 @@ pub mod internals {
         envelope.died(queue, reason, seconds, exchange, routing_key, limits)
     }
 
+    /// How many queues a key's route has that a publisher remembers; `None` where it does not, or something changed.
+    #[must_use]
+    pub fn known_route(publisher: &crate::Publisher, key: &str) -> Option<usize> {
+        publisher.known_route(key)
+    }
+
     /// The keys by which an envelope routes.
     #[must_use]
     pub fn keys(envelope: &Envelope) -> Vec<Name> {

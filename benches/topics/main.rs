@@ -5,8 +5,9 @@
 //! * `none`, `one`, `ten`, `thousand`: a key that matches so many bindings, no cache. `match_ns` is the trie alone,
 //!   `route_ns` all of the graph's work up to the list of queues. `one` tells of bindings added and removed, too: through
 //!   the public API, with the bytes that each has.
-//! * `warm`: publishes to keys that a publisher knows and that have no queue. What is beyond the making of the message
-//!   is taken for the route, which is too much rather than too little.
+//! * `warm`: `route_ns` is the route of a key that a publisher remembers: the key is found, the exchange's counter of
+//!   changes is read, the queues are at hand. `publish_ns` and `cold_ns` are whole publishes to keys without queues,
+//!   through that memory and without it.
 //! * `alternate`: a new binding before each publish, so that nothing stays warm.
 //! * `stall`: publishes on one thread while another binds without end, and while another does not.
 //!
@@ -69,7 +70,7 @@ fn of_size(size: usize, asked: &Asked) -> Vec<Row> {
             _ => row,
         }));
     }
-    rows.extend(changing::rows(size, asked, &broker, &more));
+    rows.extend(changing::rows(size, asked, &broker, &workload, &more));
     rows
 }
 

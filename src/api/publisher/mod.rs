@@ -189,6 +189,12 @@ impl Publisher {
         }
     }
 
+    /// How many queues a remembered route has: a publish to a known key, as far as the route. For benches.
+    pub(crate) fn known_route(&self, key: &str) -> Option<usize> {
+        let (_, at) = self.routes.find(key)?;
+        Some(self.routes.cells(at).len())
+    }
+
     /// Freezes the message and finds its route, which is mostly remembered.
     #[inline(always)]
     fn prepare(&mut self, key: &str, message: Message) -> Result<(SharedEnvelope, At), PublishError> {
