@@ -22,6 +22,8 @@ pub(crate) struct Candidate<'a> {
     name: &'static str,
     run: Box<dyn FnMut(u64) -> Duration + 'a>,
     operations: u64,
+    /// Whether the span says how many operations a run has.
+    by_span: bool,
 }
 
 /// What a candidate took: medians over the rounds.
@@ -50,7 +52,14 @@ impl Plan {
 impl<'a> Candidate<'a> {
     /// A candidate of this name.
     pub(crate) fn new(name: &'static str, run: impl FnMut(u64) -> Duration + 'a) -> Self {
-        Self { name, run: Box::new(run), operations: Plan::HANDFUL }
+        Self { name, run: Box::new(run), operations: Plan::HANDFUL, by_span: true }
+    }
+
+    /// A candidate that does so many operations in each run, however long they take: as often through its data as the
+    /// others, so that none finds its own in the caches where the others do not.
+    pub(crate) fn of_operations(mut self, operations: u64) -> Self {
+        (self.operations, self.by_span) = (operations, false);
+        self
     }
 
     /// Its name.
@@ -67,7 +76,7 @@ impl<'a> Candidate<'a> {
     fn calibrate(&mut self, span: Duration) {
         // The first run makes what is reused later, which is no measure for the others.
         (self.run)(self.operations);
-        loop {
+        while self.by_span {
             let took = (self.run)(self.operations);
             if took * 4 >= span {
                 let fill = span.as_secs_f64() / took.as_secs_f64() * self.operations as f64;
