@@ -54,6 +54,7 @@ impl Scratch {
     }
 
     /// Adds a queue to the targets, unless it is there. A few targets are looked through; from then on they are marked.
+    #[inline]
     pub(super) fn target(&mut self, queue: QueueId, out: &mut Targets) {
         if out.len() < FEW {
             if !out.contains(&queue) {
