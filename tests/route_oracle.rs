@@ -19,13 +19,15 @@ fn name(text: &str) -> Name {
     Name::new(text).expect("test names are short")
 }
 
-/// Words so few that they meet often, wildcards more than enough.
+/// Words so few that they meet often, wildcards more than enough; short words and long ones.
 fn pattern() -> impl Strategy<Value = String> {
-    vec(prop::sample::select(vec!["a", "b", "", "*", "#", "#", "a*"]), 0..7).prop_map(|words| words.join("."))
+    vec(prop::sample::select(vec!["a", "b", "", "*", "#", "#", "a*", "abcdefg", "abcdefgh"]), 0..7)
+        .prop_map(|words| words.join("."))
 }
 
 fn key() -> impl Strategy<Value = String> {
-    vec(prop::sample::select(vec!["a", "b", "", "c", "*", "#"]), 0..8).prop_map(|words| words.join("."))
+    vec(prop::sample::select(vec!["a", "b", "", "c", "*", "#", "abcdefg", "abcdefgh", "abcdefgi"]), 0..8)
+        .prop_map(|words| words.join("."))
 }
 
 proptest! {

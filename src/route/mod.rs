@@ -16,10 +16,14 @@
 //!
 //! # Changes
 //!
-//! The [`Graph`] holds every exchange, every queue's name and every binding. `graph/bindings.rs` stores the bindings in
-//! one slab with two linked lists through it (by source and by destination) and one hash table over it (by identity),
-//! so nothing ever scans bindings of others. `graph/change.rs` binds, unbinds and deletes, with the auto-delete
-//! cascade as a worklist. `graph/generation.rs` tells publishers that their cached routes are stale.
+//! The [`Graph`] holds every exchange, every queue's name and every binding. `bindings.rs` stores the bindings in one
+//! slab with two linked lists through it (by source and by destination) and one index over it (by identity), so nothing
+//! ever scans bindings of others; matchers hold their numbers. `graph/change.rs` binds, unbinds and deletes, with the
+//! auto-delete cascade as a worklist. `graph/generation.rs` tells publishers that their cached routes are stale.
+//!
+//! Publishers wait while a binding is made or ended, so neither ever moves more than a small part of what there is:
+//! hash tables split and join by parts (`table.rs`), slabs grow by segments (`slots.rs`), lists of hits by chunks
+//! (`hits.rs`).
 //!
 //! # Order
 //!
