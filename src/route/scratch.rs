@@ -1,9 +1,9 @@
 //! Scratch: the buffers of a walk, reused, so that routing allocates nothing and changes nothing in the graph.
 
 use super::hits::Hit;
-use super::spec::Targets;
+use super::spec::{Destination, Targets};
 use super::topic::Walk;
-use crate::base::{ExchangeId, QueueId};
+use crate::base::ExchangeId;
 
 /// The buffers of a router's user. Any number of them may walk one graph at the same time, each with its own.
 ///
@@ -18,6 +18,8 @@ pub struct Scratch {
     pub(super) worklist: Vec<ExchangeId>,
     exchanges: Seen,
     queues: Seen,
+    /// How many of the targets are in `queues`: the first ones.
+    marked: usize,
 }
 
 impl Scratch {
@@ -53,20 +55,37 @@ impl Scratch {
         }
     }
 
-    /// Adds a queue to the targets, unless it is there. A few targets are looked through; from then on they are marked.
-    #[inline]
-    pub(super) fn target(&mut self, queue: QueueId, out: &mut Targets) {
-        if out.len() < FEW {
-            if !out.contains(&queue) {
-                out.push(queue);
-            }
-            if out.len() == FEW {
-                self.queues.begin();
-                out.iter().for_each(|queue| _ = self.queues.enter(queue.0));
-            }
-        } else if self.queues.enter(queue.0) {
-            out.push(queue);
+    /// Adds where these hits lead: queues to the targets, exchanges to the worklist, each unless it is there.
+    ///
+    /// A few targets are looked through; for more, those that are there are marked.
+    pub(super) fn follow(&mut self, hits: &[Hit], out: &mut Targets) {
+        if out.is_empty() {
+            self.marked = 0;
         }
+        let (few, many) = hits.split_at(FEW.saturating_sub(out.len()).min(hits.len()));
+        for hit in few {
+            match hit.to {
+                Destination::Queue(queue) if out.contains(&queue) => {}
+                Destination::Queue(queue) => out.push(queue),
+                Destination::Exchange(exchange) => self.visit(exchange),
+            }
+        }
+        if many.is_empty() {
+            return;
+        }
+        if self.marked == 0 {
+            self.queues.begin();
+        }
+        out.iter().skip(self.marked).for_each(|queue| _ = self.queues.enter(queue.0));
+        out.reserve(many.len());
+        for hit in many {
+            match hit.to {
+                Destination::Queue(queue) if self.queues.enter(queue.0) => out.push(queue),
+                Destination::Queue(_) => {}
+                Destination::Exchange(exchange) => self.visit(exchange),
+            }
+        }
+        self.marked = out.len();
     }
 }
 

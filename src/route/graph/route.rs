@@ -3,6 +3,7 @@
 use super::Graph;
 use crate::base::ExchangeId;
 use crate::message::Table;
+use crate::route::hits::Hit;
 use crate::route::scratch::Scratch;
 use crate::route::spec::{Destination, Targets};
 use smallvec::SmallVec;
@@ -23,8 +24,7 @@ impl Graph {
         let keys: SmallVec<[&str; 4]> = keys.collect();
         out.clear();
         if exchange == Self::DEFAULT {
-            let named = keys.iter().filter_map(|key| self.queue(key));
-            return named.for_each(|queue| scratch.target(queue, out));
+            return self.route_by_name(&keys, scratch, out);
         }
         scratch.begin();
         scratch.visit(exchange);
@@ -33,6 +33,19 @@ impl Graph {
             self.pass(exchange, &keys, headers, scratch, out);
             at += 1;
         }
+    }
+
+    /// The default exchange: keys are names of queues.
+    fn route_by_name(&self, keys: &[&str], scratch: &mut Scratch, out: &mut Targets) {
+        if let [key] = keys {
+            return out.extend(self.queue(key));
+        }
+        let mut hits = std::mem::take(&mut scratch.hits);
+        hits.clear();
+        let named = keys.iter().filter_map(|key| self.queue(key)).map(Destination::Queue);
+        hits.extend(named.map(|to| Hit { born: 0, to }));
+        scratch.follow(&hits, out);
+        scratch.hits = hits;
     }
 
     /// Looks at one exchange: its queues become targets, its exchanges come next.
@@ -58,12 +71,7 @@ impl Graph {
         if !hits.is_sorted_by_key(|hit| hit.born) {
             hits.sort_by_key(|hit| hit.born);
         }
-        for hit in &hits {
-            match hit.to {
-                Destination::Queue(queue) => scratch.target(queue, out),
-                Destination::Exchange(next) => scratch.visit(next),
-            }
-        }
+        scratch.follow(&hits, out);
         scratch.hits = hits;
     }
 }
