@@ -22,8 +22,9 @@ pub(crate) enum Rank {
     Leaf = 6,
 }
 
-/// How often a taken lock is looked at before its taker is waited for.
-const SPINS: u32 = 100;
+/// How often a taken lock is looked at before its taker is waited for: some microseconds. Locks are held for a fraction of
+/// one; to sleep and be woken takes fifty.
+const SPINS: u32 = 200;
 
 /// What a writer holds.
 pub(crate) type Writing<'a, T> = Ranked<RwLockWriteGuard<'a, T>>;
@@ -67,8 +68,8 @@ impl<T> Mutex<T> {
         self.inner.get_mut()
     }
 
-    /// All locks are held for a fraction of a microsecond, so whoever finds one taken stays awake for a few of those.
-    /// parking_lot would yield sooner, which costs a whole slice of time where other programs want the CPU.
+    /// Waits a few microseconds awake, then asleep. parking_lot would yield sooner, which costs a whole slice of time where
+    /// other programs want the CPU.
     #[cold]
     fn lock_busy(&self) -> MutexGuard<'_, T> {
         for _ in 0..SPINS {
@@ -91,9 +92,11 @@ impl<T> RwLock<T> {
     /// Waits a few microseconds awake, then asleep.
     pub(crate) fn read(&self) -> Ranked<RwLockReadGuard<'_, T>> {
         let held = held::Held::take(self.rank);
-        let free = (0..SPINS).find_map(|_| {
-            std::hint::spin_loop();
-            self.inner.try_read()
+        let free = self.inner.try_read().or_else(|| {
+            (0..SPINS).find_map(|_| {
+                std::hint::spin_loop();
+                self.inner.try_read()
+            })
         });
         Ranked { guard: free.unwrap_or_else(|| self.inner.read()), _held: held }
     }
@@ -117,10 +120,6 @@ impl<G: std::ops::DerefMut> std::ops::DerefMut for Ranked<G> {
         &mut self.guard
     }
 }
-
-/// So often a reader looks again before it falls asleep: some microseconds. A writer is mostly done in less than one, and
-/// to sleep and be woken takes fifty.
-const SPINS: usize = 200;
 
 #[cfg(debug_assertions)]
 mod held {
