@@ -24,6 +24,7 @@ use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
+use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,10 +46,12 @@ pub(crate) struct QueueCell {
     /// Set once, when it is deleted.
     closed: AtomicBool,
     /// Acknowledgements that wait to be carried out.
-    pub(crate) acks: Acks,
+    pub(crate) acks: CachePadded<Acks>,
     /// Whether messages waited at the end of the last act.
     backlog: AtomicBool,
-    inner: Mutex<Inner>,
+    /// On lines of its own, as the acknowledgements are: those belong to consumers, this to publishers, and a line that
+    /// both write to travels between them with each message.
+    inner: CachePadded<Mutex<Inner>>,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,8 @@ struct Inner {
     dead: Vec<SharedEnvelope>,
     /// How many publishes came here and nowhere else.
     given: u64,
+    /// Counts publishes, to do something now and then.
+    publishes: u32,
     /// What the table of deadlines says.
     mirrored: Moment,
 }
@@ -95,8 +100,17 @@ impl QueueCell {
     ) -> Self {
         let state = QueueState::new(now, spec.kind, settings, limits);
         let (sinks, room) = (Sinks::default(), WaitList::default());
-        let inner = Inner { state, sinks, room, acking: Vec::new(), dead: Vec::new(), given: 0, mirrored: Moment::MAX };
-        let (acks, inner) = (Acks::new(), Mutex::new(Rank::Queue, inner));
+        let inner = Inner {
+            state,
+            sinks,
+            room,
+            acking: Vec::new(),
+            dead: Vec::new(),
+            given: 0,
+            publishes: 0,
+            mirrored: Moment::MAX,
+        };
+        let (acks, inner) = (CachePadded::new(Acks::new()), CachePadded::new(Mutex::new(Rank::Queue, inner)));
         Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, backlog: AtomicBool::new(false), inner }
     }
 
@@ -382,9 +396,13 @@ impl Inner {
     /// Takes in what was noted as acknowledged, where it matters to this message or is so much that it is time.
     #[inline]
     fn take_acks_for(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work, envelope: &Envelope) {
-        let noted = cell.acks.count();
-        if noted > 0 && (noted >= SOME || self.state.needs_acks(noted, envelope.body().len() as u64)) {
-            self.take_acks(cell, engine, work);
+        self.publishes = self.publishes.wrapping_add(1);
+        // Where they cannot matter they are not even looked at, but now and then: they are on a line of the consumers.
+        if self.publishes.is_multiple_of(SOME) || self.state.may_need_acks() {
+            let noted = cell.acks.count();
+            if noted > 0 && (noted >= SOME || self.state.needs_acks(noted, envelope.body().len() as u64)) {
+                self.take_acks(cell, engine, work);
+            }
         }
         if !work.has_freed()
             && let Some(envelope) = self.dead.pop()

@@ -269,6 +269,16 @@ impl QueueState {
         each!(ref self, queue => queue.has_ready())
     }
 
+    /// Whether acknowledgements may matter to a message that comes in, for some number of them.
+    #[must_use]
+    #[inline]
+    pub fn may_need_acks(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(queue) => queue.may_need_acks(),
+            Kind::Quorum(_) => true,
+        }
+    }
+
     /// Whether so many acknowledgements that came before matter to a message of `bytes` that comes in: to who gets it, or to
     /// whether it is taken. Only a classic queue is ever asked, for only it lends.
     #[must_use]

@@ -479,6 +479,12 @@ impl ClassicQueue {
         !self.ready.is_empty()
     }
 
+    /// Whether acknowledgements may matter to a message that comes in: somebody is full.
+    #[inline]
+    pub(crate) fn may_need_acks(&self) -> bool {
+        !self.ready.is_empty() || self.consumers.has_full()
+    }
+
     /// Whether so many acknowledgements that came before matter to a message of `bytes` that comes in. Where nobody is full
     /// they open nothing. Where messages wait, all are full, and each acknowledgement takes one of those: so they matter
     /// only if there are more of them, if it could go before those that wait, or if it might have no room.
