@@ -10,13 +10,13 @@ mod support;
 
 use criterion::{Criterion, Throughput};
 use std::time::{Duration, Instant};
-use support::bus::{BOUND, Body, BusReceiver, BusSender, broker};
+use support::bus::{BATCH, BOUND, BatchReceiver, BatchSender, Body, BusReceiver, BusSender, broker};
 use support::figure::{Figure, Group};
 use support::floors::{Deque, Parcel};
 use support::mode::{Asked, Mode, run_groups};
 use support::rounds::{Candidate, interleave, of};
 use support::row::Row;
-use support::threads::{across, alone};
+use support::threads::{Inlet, Outlet, across, alone};
 
 /// One question: who sends to whom, and how.
 #[derive(Clone, Copy)]
@@ -25,6 +25,8 @@ struct Case {
     shape: Shape,
     body: Body,
     prefetch: u32,
+    /// Whether messages are sent and received 32 at a time, and acknowledged up to the last.
+    batches: bool,
     /// Whether all peers run beside the base line.
     peers: bool,
 }
@@ -41,16 +43,21 @@ enum Shape {
 }
 
 const fn case(name: &'static str, shape: Shape, body: Body) -> Case {
-    Case { name, shape, body, prefetch: 256, peers: true }
+    Case { name, shape, body, prefetch: 256, batches: false, peers: true }
 }
 
 /// As [`case`], with this prefetch, beside the base line only.
 const fn with_prefetch(name: &'static str, shape: Shape, prefetch: u32) -> Case {
-    Case { name, shape, body: Body::Fresh, prefetch, peers: false }
+    Case { name, shape, body: Body::Fresh, prefetch, batches: false, peers: false }
 }
 
-/// One acknowledgement for each message.
-const ACK_EACH: [Case; 20] = [
+/// As [`case`], in batches, beside the base line only, which moves one at a time.
+const fn in_batches(name: &'static str, shape: Shape, body: Body) -> Case {
+    Case { name, shape, body, prefetch: 256, batches: true, peers: false }
+}
+
+/// All of them: acknowledged each, or 32 up to the last one.
+const CASES: [Case; 28] = [
     case("one-ack1", Shape::Alone, Body::Fresh),
     case("one-ack1-static", Shape::Alone, Body::Static),
     case("1p1c-ack1", Shape::Threads(1, 1), Body::Fresh),
@@ -71,6 +78,14 @@ const ACK_EACH: [Case; 20] = [
     with_prefetch("1p2c-ack1-prefetch1", Shape::Threads(1, 2), 1),
     with_prefetch("2p2c-ack1-prefetch16", Shape::Threads(2, 2), 16),
     with_prefetch("2p2c-ack1-prefetch1", Shape::Threads(2, 2), 1),
+    in_batches("one-ack32", Shape::Alone, Body::Fresh),
+    in_batches("one-ack32-static", Shape::Alone, Body::Static),
+    in_batches("1p1c-ack32", Shape::Threads(1, 1), Body::Fresh),
+    in_batches("1p1c-ack32-static", Shape::Threads(1, 1), Body::Static),
+    in_batches("2p1c-ack32", Shape::Threads(2, 1), Body::Fresh),
+    in_batches("2p1c-ack32-static", Shape::Threads(2, 1), Body::Static),
+    in_batches("1p2c-ack32", Shape::Threads(1, 2), Body::Fresh),
+    in_batches("1p2c-ack32-static", Shape::Threads(1, 2), Body::Static),
 ];
 
 fn main() {
@@ -78,7 +93,7 @@ fn main() {
     if asked.mode == Mode::Groups {
         return run_groups(groups);
     }
-    let wanted = ACK_EACH.iter().filter(|case| asked.wants(case.name));
+    let wanted = CASES.iter().filter(|case| asked.wants(case.name));
     let rows: Vec<Row> = wanted.map(|case| row(case, &asked).print()).collect();
     if asked.mode == Mode::Figures {
         draw(&rows);
@@ -114,7 +129,7 @@ fn threads(case: Case, senders: usize, receivers: usize, one_thread: bool) -> Ve
             move |messages| {
                 let (sender, receiver) = $ends;
                 if one_thread {
-                    return alone(sender, receiver, messages, case.body);
+                    return alone(sender, receiver, messages, case.body, 1);
                 }
                 let (senders, receivers) = (vec![sender; senders], vec![receiver; receivers]);
                 across(senders, receivers, messages, case.body)
@@ -124,13 +139,12 @@ fn threads(case: Case, senders: usize, receivers: usize, one_thread: bool) -> Ve
     let mut all = vec![Candidate::new("crossbeam", run!(crossbeam_channel::bounded::<Parcel>(BOUND)))];
     all.push(Candidate::new("leveret", move |messages| {
         let broker = broker();
-        let sender = || BusSender::new(&broker);
-        let receiver = || BusReceiver::new(&broker, case.prefetch);
-        if one_thread {
-            return alone(sender(), receiver(), messages, case.body);
+        let at_once = if case.batches { BATCH } else { 1 };
+        let ours = Ours { at_once, senders, receivers, one_thread, messages, body: case.body };
+        if case.batches {
+            return ours.run(|| BatchSender::new(&broker), || BatchReceiver::new(&broker, case.prefetch));
         }
-        let (senders, receivers) = ((0..senders).map(|_| sender()), (0..receivers).map(|_| receiver()));
-        across(senders.collect(), receivers.collect(), messages, case.body)
+        ours.run(|| BusSender::new(&broker), || BusReceiver::new(&broker, case.prefetch))
     }));
     if case.peers {
         all.push(Candidate::new("crossbeam_unbounded", run!(crossbeam_channel::unbounded::<Parcel>())));
@@ -142,13 +156,34 @@ fn threads(case: Case, senders: usize, receivers: usize, one_thread: bool) -> Ve
             all.push(Candidate::new("tokio", move |messages| {
                 let (sender, receiver) = tokio::sync::mpsc::channel::<Parcel>(BOUND);
                 if one_thread {
-                    return alone(sender, receiver, messages, case.body);
+                    return alone(sender, receiver, messages, case.body, 1);
                 }
                 across(vec![sender; senders], vec![receiver], messages, case.body)
             }));
         }
     }
     all
+}
+
+/// A run of the bus.
+struct Ours {
+    at_once: usize,
+    senders: usize,
+    receivers: usize,
+    one_thread: bool,
+    messages: u64,
+    body: Body,
+}
+
+impl Ours {
+    fn run<S: Inlet, R: Outlet>(self, sender: impl Fn() -> S, receiver: impl Fn() -> R) -> Duration {
+        let Self { at_once, senders, receivers, one_thread, messages, body } = self;
+        if one_thread {
+            return alone(sender(), receiver(), messages, body, at_once);
+        }
+        let (senders, receivers) = ((0..senders).map(|_| sender()), (0..receivers).map(|_| receiver()));
+        across(senders.collect(), receivers.collect(), messages, body)
+    }
 }
 
 /// A task that sends and a task that receives, on one thread.
@@ -205,7 +240,7 @@ fn on_one_thread(
 }
 
 fn groups(criterion: &mut Criterion) {
-    for case in &ACK_EACH {
+    for case in &CASES {
         let mut group = criterion.benchmark_group(format!("versus {}", case.name));
         group.throughput(Throughput::Elements(1));
         for mut candidate in candidates(case) {

@@ -3,7 +3,7 @@
 
 use super::threads::{Inlet, Outlet};
 use bytes::Bytes;
-use leveret::{Broker, Consumer, Exchange, Message, Overflow, Publisher, Queue, ShortStr, Topology};
+use leveret::{Broker, Consumer, Deliveries, Exchange, Message, Overflow, Publisher, Queue, ShortStr, Topology};
 use std::hint::black_box;
 
 /// How many messages a queue and a floor hold before the publisher waits.
@@ -96,6 +96,62 @@ impl Inlet for BusSender {
         let message = self.messages.next(body);
         let sent = self.publisher.blocking_send(KEY, message);
         assert_eq!(sent.expect("the queue is there").queues, 1);
+    }
+}
+
+/// How many messages go at once where they go in batches.
+pub(crate) const BATCH: usize = 32;
+
+/// A publisher that gathers messages and sends [`BATCH`] at once.
+pub(crate) struct BatchSender {
+    sender: BusSender,
+    gathered: Vec<Message>,
+}
+
+impl BatchSender {
+    /// To the exchange of [`broker`].
+    pub(crate) fn new(broker: &Broker) -> Self {
+        Self { sender: BusSender::new(broker), gathered: Vec::with_capacity(BATCH) }
+    }
+}
+
+impl Inlet for BatchSender {
+    fn send(&mut self, body: Bytes) {
+        let is_mark = body.is_empty();
+        self.gathered.push(self.sender.messages.next(body));
+        if is_mark || self.gathered.len() == BATCH {
+            let sent = self.sender.publisher.blocking_send_many(KEY, self.gathered.drain(..));
+            sent.expect("the queue is there");
+        }
+    }
+}
+
+/// A consumer that receives up to [`BATCH`] deliveries at once, and acknowledges them up to the last one.
+pub(crate) struct BatchReceiver {
+    consumer: Consumer,
+    batch: Option<Deliveries>,
+    used: usize,
+}
+
+impl BatchReceiver {
+    /// Of the queue of [`broker`].
+    pub(crate) fn new(broker: &Broker, prefetch: u32) -> Self {
+        Self { consumer: BusReceiver::new(broker, prefetch).consumer, batch: None, used: 0 }
+    }
+}
+
+impl Outlet for BatchReceiver {
+    fn receive(&mut self) -> bool {
+        let consumer = &mut self.consumer;
+        let batch = self.batch.get_or_insert_with(|| consumer.blocking_recv_many(BATCH).expect("the queue is there"));
+        let message = batch.get(self.used).expect("a batch is acknowledged with its last message");
+        let goes_on = !black_box(message.body()).is_empty();
+        self.used += 1;
+        if self.used == batch.len() {
+            self.used = 0;
+            self.batch.take().map(Deliveries::ack);
+        }
+        goes_on
     }
 }
 

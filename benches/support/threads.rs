@@ -19,13 +19,19 @@ pub(crate) trait Outlet: Send {
     fn receive(&mut self) -> bool;
 }
 
-/// One thread: in, and out again.
-pub(crate) fn alone(mut sender: impl Inlet, mut receiver: impl Outlet, messages: u64, body: Body) -> Duration {
+/// One thread: so many `at_once` in, and out again.
+pub(crate) fn alone(
+    mut sender: impl Inlet,
+    mut receiver: impl Outlet,
+    messages: u64,
+    body: Body,
+    at_once: usize,
+) -> Duration {
     on_first_cpu(move || {
         let begun = Instant::now();
-        for _ in 0..messages {
-            sender.send(body.make());
-            receiver.receive();
+        for _ in 0..messages.div_ceil(at_once as u64) {
+            (0..at_once).for_each(|_| sender.send(body.make()));
+            (0..at_once).for_each(|_| _ = receiver.receive());
         }
         begun.elapsed()
     })

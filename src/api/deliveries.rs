@@ -56,6 +56,12 @@ impl Deliveries {
         self.handouts.is_empty()
     }
 
+    /// The message in this place, counted from the oldest that is left.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<&Envelope> {
+        self.handouts.get(at).map(|handout| &*handout.envelope)
+    }
+
     /// The messages of those that are left, oldest first.
     pub fn messages(&self) -> impl ExactSizeIterator<Item = &Envelope> + DoubleEndedIterator {
         self.handouts.iter().map(|handout| &*handout.envelope)

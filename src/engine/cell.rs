@@ -249,6 +249,7 @@ impl QueueCell {
             }
         }
         inner.given += given as u64;
+        work.free_all(std::mem::take(&mut inner.dead));
         inner.conclude(self, engine, work);
         given
     }
