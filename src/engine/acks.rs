@@ -57,13 +57,15 @@ struct Noted {
     dead: Vec<SharedEnvelope>,
 }
 
-impl Acks {
-    /// None noted.
-    pub(crate) fn new() -> Self {
+/// None noted.
+impl Default for Acks {
+    fn default() -> Self {
         let noted = Mutex::new(Rank::Leaf, Noted::default());
         Self { noted, count: AtomicU32::new(0), prompt: AtomicBool::new(false) }
     }
+}
 
+impl Acks {
     /// Says, under the queue's lock, whether acknowledgements are to be carried out at once from now on. True where some
     /// were noted by somebody who had not seen that.
     #[inline]
@@ -74,11 +76,6 @@ impl Acks {
         let noted = self.noted.lock();
         self.prompt.store(prompt, Ordering::Relaxed);
         prompt && noted.count > 0
-    }
-
-    /// Whether there are any, as far as the caller can know.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count() == 0
     }
 
     /// How many there are, as far as the caller can know.

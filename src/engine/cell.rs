@@ -24,10 +24,9 @@ use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
-use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How many messages a queue takes at most under one lock.
 const AT_ONCE: usize = 64;
@@ -46,12 +45,12 @@ pub(crate) struct QueueCell {
     /// Set once, when it is deleted.
     closed: AtomicBool,
     /// Acknowledgements that wait to be carried out.
-    pub(crate) acks: CachePadded<Acks>,
+    acks: OnceLock<Box<Acks>>,
     /// Whether messages waited at the end of the last act.
     backlog: AtomicBool,
-    /// On lines of its own, as the acknowledgements are: those belong to consumers, this to publishers, and a line that
-    /// both write to travels between them with each message.
-    inner: CachePadded<Mutex<Inner>>,
+    /// Apart from the rest, as the acknowledgements are: those belong to consumers, this to publishers, and a cache line
+    /// that both write to travels between them with each message.
+    inner: Box<Mutex<Inner>>,
 }
 
 #[derive(Debug)]
@@ -94,7 +93,7 @@ impl QueueCell {
         serial: u64,
         spec: QueueSpec,
         owner: Option<SessionId>,
-        settings: Settings,
+        settings: Arc<Settings>,
         limits: QueueLimits,
         now: Moment,
     ) -> Self {
@@ -110,8 +109,9 @@ impl QueueCell {
             publishes: 0,
             mirrored: Moment::MAX,
         };
-        let (acks, inner) = (CachePadded::new(Acks::new()), CachePadded::new(Mutex::new(Rank::Queue, inner)));
-        Self { id, serial, spec, owner, closed: AtomicBool::new(false), acks, backlog: AtomicBool::new(false), inner }
+        let inner = Box::new(Mutex::new(Rank::Queue, inner));
+        let (closed, backlog) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { id, serial, spec, owner, closed, acks: OnceLock::new(), backlog, inner }
     }
 
     /// Whether it was deleted.
@@ -121,7 +121,19 @@ impl QueueCell {
 
     /// Whether acknowledgements that were noted may make messages come to somebody who has none.
     pub(crate) fn owes(&self) -> bool {
-        self.backlog.load(Ordering::Relaxed) && !self.acks.is_empty()
+        self.backlog.load(Ordering::Relaxed) && self.noted() > 0
+    }
+
+    /// Notes that lent messages are acknowledged. True where it is time to carry that out.
+    #[inline]
+    pub(crate) fn note(&self, done: Done, envelopes: &mut impl Iterator<Item = SharedEnvelope>) -> bool {
+        self.acks.get_or_init(Box::default).note(done, envelopes)
+    }
+
+    /// How many acknowledgements are noted, as far as the caller can know.
+    #[inline]
+    fn noted(&self) -> u32 {
+        self.acks.get().map_or(0, |acks| acks.count())
     }
 
     /// Reads something that acknowledgements do not change.
@@ -133,7 +145,7 @@ impl QueueCell {
     pub(crate) fn read<R>(self: &Arc<Self>, engine: &Engine, look: impl FnOnce(&QueueState) -> R) -> R {
         let mut guard = self.inner.lock();
         let inner = &mut *guard;
-        self.acks.take(&mut inner.acking, &mut inner.dead);
+        inner.take_noted(self);
         if inner.acking.is_empty() && inner.dead.is_empty() {
             return look(&inner.state);
         }
@@ -275,6 +287,9 @@ impl QueueCell {
         let inner = &mut *inner;
         inner.take_acks(self, engine, work);
         let (session, tag) = (spec.session, spec.tag.clone());
+        if spec.keeps {
+            self.acks.get_or_init(Box::default);
+        }
         // The machine serves the consumer at once, so its deliveries are among the effects before its sink is known.
         let attached = inner.state.attach(now, spec, &mut inner.sinks);
         if let Ok(consumer) = attached {
@@ -350,7 +365,7 @@ impl QueueCell {
         allow(&inner.state)?;
         let inner = &mut *inner;
         // What is out is forgotten, and what was acknowledged with it.
-        self.acks.take(&mut inner.acking, &mut inner.dead);
+        inner.take_noted(self);
         inner.acking.clear();
         work.free_all(std::mem::take(&mut inner.dead));
         let ready = inner.state.close(&mut inner.sinks);
@@ -400,7 +415,7 @@ impl Inner {
         self.publishes = self.publishes.wrapping_add(1);
         // Where they cannot matter they are not even looked at, but now and then: they are on a line of the consumers.
         if self.publishes.is_multiple_of(SOME) || self.state.may_need_acks() {
-            let noted = cell.acks.count();
+            let noted = cell.noted();
             if noted > 0 && (noted >= SOME || self.state.needs_acks(noted, envelope.body().len() as u64)) {
                 self.take_acks(cell, engine, work);
             }
@@ -415,14 +430,21 @@ impl Inner {
     /// Takes in what was noted as acknowledged. True where there was something.
     #[inline]
     fn take_acks(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) -> bool {
-        if cell.acks.is_empty() {
+        if cell.noted() == 0 {
             return false;
         }
-        cell.acks.take(&mut self.acking, &mut self.dead);
+        self.take_noted(cell);
         // Whoever publishes frees one each time; what is too much for that goes now.
         let kept = KEPT.min(self.dead.len());
         work.free_all(self.dead.split_off(kept));
         self.carry_out_acks(cell, engine)
+    }
+
+    /// Takes in what was noted.
+    fn take_noted(&mut self, cell: &QueueCell) {
+        if let Some(acks) = cell.acks.get() {
+            acks.take(&mut self.acking, &mut self.dead);
+        }
     }
 
     /// Carries out acknowledgements that were taken in. True where there were any.
@@ -440,7 +462,7 @@ impl Inner {
     #[inline]
     fn conclude(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) {
         self.carry_out(cell, work);
-        while cell.acks.set_prompt(self.is_prompt()) {
+        while cell.acks.get().is_some_and(|acks| acks.set_prompt(self.is_prompt())) {
             // Noted by somebody who had not seen that it matters now.
             self.take_acks(cell, engine, work);
             self.carry_out(cell, work);
@@ -470,12 +492,7 @@ impl Inner {
         if !self.sinks.effects.is_empty() {
             self.carry_out_effects(cell, work);
         }
-        if let Some(waiter) = self.sinks.woken.take() {
-            work.wake(waiter);
-            if !self.sinks.more_woken.is_empty() {
-                work.wake_all(self.sinks.more_woken.drain(..));
-            }
-        }
+        self.sinks.woken.drain(..).for_each(|waiter| work.wake(waiter));
     }
 
     fn carry_out_effects(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {

@@ -53,7 +53,7 @@ use crate::base::sync::{Mutex, Rank, RwLock, Writing};
 use crate::base::{Limits, Moment, QueueId, SessionId};
 use crate::message::Envelope;
 use crate::port::{Clock, ManualClock};
-use crate::queue::QueueState;
+use crate::queue::{QueueState, Settings};
 use crate::route::{Graph, Scratch};
 use alarms::Alarms;
 use cell::{Letter, QueueCell};
@@ -113,6 +113,8 @@ pub(crate) struct Topology {
     pub(crate) declared: u64,
     /// Policies.
     pub(crate) policies: Policies,
+    /// The settings of the queue that was declared last.
+    pub(crate) settings: Arc<Settings>,
 }
 
 impl Topology {
@@ -136,6 +138,7 @@ impl Engine {
             free: Vec::new(),
             declared: 0,
             policies: Policies::default(),
+            settings: Arc::default(),
         };
         Arc::new_cyclic(|engine| Self {
             limits,

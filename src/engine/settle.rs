@@ -41,7 +41,7 @@ impl Engine {
         done: Done,
         envelopes: &mut impl Iterator<Item = SharedEnvelope>,
     ) -> bool {
-        if cell.acks.note(done, envelopes) || self.is_stopped() || cell.is_closed() {
+        if cell.note(done, envelopes) || self.is_stopped() || cell.is_closed() {
             return self.act(cell, |_, _| ()).is_some();
         }
         true

@@ -50,8 +50,7 @@ pub(crate) struct Sinks {
     /// What is to be done yet.
     pub(crate) effects: Effects,
     /// Those to be woken.
-    pub(crate) woken: Option<Waiter>,
-    pub(crate) more_woken: Vec<Waiter>,
+    pub(crate) woken: Vec<Waiter>,
     /// How many consumers wait at their mailboxes.
     awaited: usize,
 }
@@ -106,10 +105,7 @@ impl Sinks {
     pub(crate) fn wake(&mut self, waiter: Option<Waiter>) {
         let Some(waiter) = waiter else { return };
         self.awaited -= 1;
-        match &self.woken {
-            None => self.woken = Some(waiter),
-            Some(_) => self.more_woken.push(waiter),
-        }
+        self.woken.push(waiter);
     }
 }
 

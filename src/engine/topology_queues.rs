@@ -156,6 +156,11 @@ impl Engine {
         topology.declared += 1;
         let name = spec.name.clone();
         let settings = spec.settings(topology.policies.for_queue(&name, spec.kind));
+        // Most queues have the settings of the one before.
+        if *topology.settings != settings {
+            topology.settings = Arc::new(settings);
+        }
+        let settings = Arc::clone(&topology.settings);
         let limits = QueueLimits::from(&self.limits);
         let cell = Arc::new(QueueCell::new(id, serial, spec, owner, settings, limits, self.clock.now()));
         self.deadlines.reserve(id);

@@ -5,6 +5,7 @@
 use super::spec::Settings;
 use crate::base::{Credit, Moment, SessionId};
 use crate::message::{Reason, SharedEnvelope};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A consumer of a queue: its place, and a serial that tells it from a later one in the same place.
@@ -12,8 +13,8 @@ use std::sync::Arc;
 pub struct ConsumerId {
     /// Its place. Places of consumers that went are used again.
     pub slot: u32,
-    /// Counts the consumers of the queue.
-    pub serial: u64,
+    /// Counts the consumers of the queue, from 1.
+    pub serial: NonZeroU64,
 }
 
 /// A delivery that is out: its place, and a serial that tells it from a later one in the same place.

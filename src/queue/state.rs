@@ -13,6 +13,7 @@ use super::spec::{QueueKind, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
 use crate::message::{Envelope, SharedEnvelope};
+use std::sync::Arc;
 
 /// A queue, classic or quorum.
 #[derive(Debug)]
@@ -44,9 +45,10 @@ macro_rules! each {
 }
 
 impl QueueState {
-    /// An empty queue, made now.
+    /// An empty queue, made now. Many queues have the same settings, and may share them.
     #[must_use]
-    pub fn new(now: Moment, kind: QueueKind, settings: Settings, limits: QueueLimits) -> Self {
+    pub fn new(now: Moment, kind: QueueKind, settings: impl Into<Arc<Settings>>, limits: QueueLimits) -> Self {
+        let settings = settings.into();
         let kind = match kind {
             QueueKind::Classic => Kind::Classic(ClassicQueue::new(now, settings, limits)),
             QueueKind::Quorum => Kind::Quorum(Box::new(QuorumQueue::new(now, settings, limits))),

@@ -12,6 +12,7 @@ use crate::base::{Name, SessionId};
 use crate::queue::effect::{ConsumerId, ConsumerSpec};
 use crate::queue::turns::Turns;
 use hashbrown::HashMap;
+use std::num::NonZeroU64;
 
 /// The consumers of a queue. Invariants: a place is free or taken; whoever has one stands in turn or among the blocked
 /// of its session, once.
@@ -20,7 +21,8 @@ pub(crate) struct Consumers {
     places: Vec<Option<Consumer>>,
     /// Places that nobody has.
     free: Vec<u32>,
-    next_serial: u64,
+    /// How many there ever were.
+    serials: u64,
     turns: Turns,
     /// Sessions that have consumers here.
     peers: HashMap<SessionId, Peer>,
@@ -86,8 +88,9 @@ impl Consumers {
             self.places.push(None);
             u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
         });
-        let id = ConsumerId { slot, serial: self.next_serial };
-        self.next_serial += 1;
+        let serial = NonZeroU64::MIN.saturating_add(self.serials);
+        self.serials += 1;
+        let id = ConsumerId { slot, serial };
         let room = match (spec.no_ack, spec.prefetch) {
             (true, _) => None,
             (false, 0) => Some(unlimited),

@@ -20,12 +20,13 @@ use crate::message::{Reason, SharedEnvelope};
 use consumers::{Consumers, Served};
 use ready::Ready;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// A classic queue. Invariants (asserted by `check`): what came in is ready, out, or gone and counted; no consumer is
 /// beyond a gate; no message waits while a consumer could take it; the head is not over the length.
 #[derive(Debug)]
 pub(crate) struct ClassicQueue {
-    settings: Settings,
+    settings: Arc<Settings>,
     limits: QueueLimits,
     ready: Ready,
     unacked: Unacked,
@@ -57,7 +58,7 @@ impl Lent {
 }
 
 impl ClassicQueue {
-    pub(crate) fn new(now: Moment, settings: Settings, limits: QueueLimits) -> Self {
+    pub(crate) fn new(now: Moment, settings: Arc<Settings>, limits: QueueLimits) -> Self {
         let max_priority = settings.max_priority;
         let consumers = Consumers::new(settings.single_active);
         Self {
@@ -304,7 +305,7 @@ impl ClassicQueue {
         self.catch_up(now, fx);
         // Levels of priority and the single active consumer are set once, by arguments; a policy cannot change them.
         let (max_priority, single_active) = (self.settings.max_priority, self.settings.single_active);
-        self.settings = Settings { max_priority, single_active, ..settings };
+        self.settings = Arc::new(Settings { max_priority, single_active, ..settings });
         self.used = now;
         self.settle_down(now, fx);
     }

@@ -11,6 +11,7 @@
 use crate::base::SessionId;
 use crate::queue::effect::{ConsumerId, ConsumerSpec};
 use crate::queue::turns::Turns;
+use std::num::NonZeroU64;
 
 /// What RabbitMQ lets a consumer without prefetch have out.
 const UNLIMITED: u32 = 2_000;
@@ -24,7 +25,8 @@ pub(crate) struct Consumers {
     cancelled: usize,
     free: Vec<u32>,
     next_slot: u32,
-    next_serial: u64,
+    /// How many there ever were.
+    serials: u64,
     turns: Turns,
     single_active: bool,
 }
@@ -100,8 +102,9 @@ impl Consumers {
                     self.next_slot += 1;
                     self.next_slot - 1
                 });
-                let id = ConsumerId { slot, serial: self.next_serial };
-                self.next_serial += 1;
+                let serial = NonZeroU64::MIN.saturating_add(self.serials);
+                self.serials += 1;
+                let id = ConsumerId { slot, serial };
                 let (credit, out, queued) = (prefetch, 0, false);
                 self.list.push(Consumer { id, spec, prefetch, credit, out, state, queued });
                 id

@@ -26,12 +26,14 @@ use dying::Dying;
 use publishers::Publishers;
 use ready::Ready;
 use smallvec::SmallVec;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
 /// A quorum queue. Invariants (asserted by `check`): what came in is ready, out, dying, or gone and counted; no
 /// consumer has more out than its prefetch; no message waits while a consumer has credit.
 #[derive(Debug)]
 pub(crate) struct QuorumQueue {
-    settings: Settings,
+    settings: Arc<Settings>,
     limits: QueueLimits,
     ready: Ready,
     unacked: Unacked,
@@ -49,7 +51,7 @@ pub(crate) struct QuorumQueue {
 }
 
 impl QuorumQueue {
-    pub(crate) fn new(now: Moment, settings: Settings, limits: QueueLimits) -> Self {
+    pub(crate) fn new(now: Moment, settings: Arc<Settings>, limits: QueueLimits) -> Self {
         let consumers = Consumers::new(settings.single_active);
         Self {
             settings,
@@ -228,7 +230,7 @@ impl QuorumQueue {
         self.catch_up(now, fx);
         let mut outs = self.unacked.of_session(session);
         // Consumers in the order in which they came, then what was fetched; each in the order of delivery.
-        outs.sort_by_key(|(_, consumer)| consumer.map_or(u64::MAX, |id| id.serial));
+        outs.sort_by_key(|(_, consumer)| consumer.map_or(NonZeroU64::MAX, |id| id.serial));
         for (reference, consumer) in outs {
             let Some(out) = self.unacked.take(reference) else { continue };
             if consumer.is_none() {
@@ -285,7 +287,7 @@ impl QuorumQueue {
 
     pub(crate) fn apply_settings(&mut self, now: Moment, settings: Settings, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
-        self.settings = Settings { single_active: self.settings.single_active, ..settings };
+        self.settings = Arc::new(Settings { single_active: self.settings.single_active, ..settings });
         if !self.keeps_letters() {
             // As RabbitMQ: what was promised under the old strategy is forgotten with it.
             self.dying.clear(&mut self.freed);
@@ -359,7 +361,7 @@ impl QuorumQueue {
     fn serve(&mut self, now: Moment, fx: &mut impl Outbox) -> SmallVec<[ConsumerId; 1]> {
         let mut settled = SmallVec::new();
         // Mostly one message goes out, or none.
-        let mut handouts: SmallVec<[(u64, Handout); 1]> = SmallVec::new();
+        let mut handouts: SmallVec<[(NonZeroU64, Handout); 1]> = SmallVec::new();
         loop {
             self.expire(now, fx);
             if self.ready.is_empty() {
