@@ -24,6 +24,7 @@ use crate::base::{Moment, QueueId, SessionId};
 use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
+use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -45,7 +46,7 @@ pub(crate) struct QueueCell {
     /// Set once, when it is deleted.
     closed: AtomicBool,
     /// Acknowledgements that wait to be carried out.
-    acks: OnceLock<Box<Acks>>,
+    acks: OnceLock<Box<CachePadded<Acks>>>,
     /// Whether messages waited at the end of the last act.
     backlog: AtomicBool,
     /// Apart from the rest, as the acknowledgements are: those belong to consumers, this to publishers, and a cache line
