@@ -43,11 +43,14 @@
 //!    alternates, and gives each queue once.
 //! 3. `engine/cell.rs`: the queue is locked, and its machine decides (`queue/state.rs`, then `queue/classic/mod.rs` or
 //!    `queue/quorum/mod.rs`): refuse, make room, wait, or hand out to whoever's turn it is (`queue/classic/consumers.rs`).
-//! 4. `engine/cell.rs`, still locked: a delivery goes into its sink: `api/consumer/mailbox.rs`, or
-//!    `api/channel/inbox.rs`, where it gets its delivery tag from the ledger (`session/ledger.rs`). The next deadline is
-//!    mirrored (`engine/deadlines.rs`). Unlocked, whoever waits is woken (`engine/waiter.rs`).
-//! 5. `api/consumer/mod.rs`: `recv` gives it to the user as a delivery (`api/delivery.rs`).
+//! 4. Still locked, a delivery goes to its consumer (`engine/sink.rs`): into a plain consumer's ring
+//!    (`engine/mailbox.rs`), or to `api/channel/inbox.rs`, where it gets its delivery tag from the ledger
+//!    (`session/ledger.rs`). The next deadline is mirrored (`engine/deadlines.rs`). Unlocked, whoever waits is woken
+//!    (`engine/waiter.rs`).
+//! 5. `api/consumer/mod.rs`: `recv` gives it to the user as a delivery (`api/delivery.rs`), or many at once
+//!    (`api/deliveries.rs`). What a plain consumer has of a classic queue is lent: it keeps the message for the queue.
 //! 6. `engine/settle.rs`: the settlement goes back to the queue's machine, which frees the credit and hands out the next.
+//!    An acknowledgement of what was lent is noted (`engine/acks.rs`), and carried out before it can matter to anybody.
 //! 7. If it died instead, `engine/cascade.rs` carries it on: its death is recorded (`message/death.rs`), it is routed
 //!    through the dead-letter exchange (step 2) and offered to each queue there (step 3), in a worklist, one lock at a
 //!    time. If it died of time, `engine/drive.rs` made that time pass.
@@ -64,7 +67,7 @@
 //! | `base/id.rs` | Identities: newtypes over small integers, so that none is taken for another |
 //! | `base/limits.rs` | Every bound of the crate, with its default and its reason, in one place |
 //! | `base/moment.rs` | Moments: nanoseconds since the broker began |
-//! | `base/name.rs` | Names: shared, immutable, at most 255 bytes, checked once |
+//! | `base/name.rs` | Names: immutable, at most 255 bytes, checked once |
 //! | `base/reply.rs` | Reply codes: how RabbitMQ names a failure on the wire |
 //! | `base/sync.rs` | The locks of the crate: parking_lot's, with ranks that debug builds check |
 //!
@@ -170,6 +173,7 @@
 //! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
 //! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |
 //! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
+//! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
 //! | `engine/publish.rs` | Publishing: from an exchange and a key to the queues, and into them |
 //! | `engine/quiet.rs` | Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more |
@@ -177,7 +181,7 @@
 //! | `engine/replies.rs` | Direct replies: messages that go to a waiting session without a queue (RabbitMQ: "Direct Reply-to") |
 //! | `engine/request.rs` | What is asked of the topology: the arguments of AMQP's exchange and queue methods as values |
 //! | `engine/settle.rs` | The way back, and consumers coming and going: settle, get, attach, detach, resume, close |
-//! | `engine/sink.rs` | Sinks: where a queue's deliveries go |
+//! | `engine/sink.rs` | Sinks: where a queue's deliveries go, each consumer's own |
 //! | `engine/topology_bindings.rs` | Bindings: made and undone, to queues and to exchanges |
 //! | `engine/topology_exchanges.rs` | Exchanges: declared, looked up, deleted |
 //! | `engine/topology_queues.rs` | Queues: declared, looked up, purged, deleted |
@@ -209,7 +213,6 @@
 //! | `api/connection.rs` | Connections: what owns channels and exclusive queues, and ends with all of them |
 //! | `api/consumer/mod.rs` | Consumers: deliveries of one queue, for a thread or for a task |
 //! | `api/consumer/builder.rs` | How a consumer is asked for |
-//! | `api/consumer/mailbox.rs` | The mailbox: what a queue put down for a consumer that the consumer has not fetched yet |
 //! | `api/consumer/stream.rs` | A consumer as an iterator and as a stream |
 //! | `api/declare.rs` | Declaring a whole topology: checked first, then made, under one lock |
 //! | `api/declare_check.rs` | What is wrong with a topology, all of it, before anything is declared |
@@ -218,6 +221,7 @@
 //! | `api/definitions_json.rs` | A JSON tree that knows where it stands, so that every error can say so; and what arguments are in JSON |
 //! | `api/definitions_read.rs` | Reading a definitions file: one pass for each section, in the order in which RabbitMQ imports them |
 //! | `api/definitions_write.rs` | Writing a definitions file: the export of one virtual host, as RabbitMQ 4.0 has it |
+//! | `api/deliveries.rs` | Deliveries received together, to be settled together or one by one |
 //! | `api/delivery.rs` | A delivery: a message that is out, and the one who has to settle it |
 //! | `api/exchange.rs` | An exchange as data |
 //! | `api/one_off.rs` | What a broker does once: publish, get, declare, bind, delete; and the handles that it gives |

@@ -1,6 +1,6 @@
-//! Vocabulary as numbers, so that the trie compares and hashes eight bytes instead of a text.
+//! Words as numbers, so that the trie compares and hashes eight bytes instead of a text.
 //!
-//! Vocabulary of up to seven bytes are their own number: nothing is looked up for them, and nothing kept. Longer ones are
+//! Words of up to seven bytes are their own number: nothing is looked up for them, and nothing kept. Longer ones are
 //! interned, and live as long as some edge of the trie carries them.
 
 use crate::route::hash::{Entry, TextHash};
