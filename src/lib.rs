@@ -41,7 +41,7 @@
 //! 2. `engine/publish.rs`: a cold key takes the topology's read lock once and asks the graph (`route/graph/route.rs`),
 //!    which walks exchanges, their matchers (`route/topic/walk.rs` and its siblings), exchange-to-exchange bindings and
 //!    alternates, and gives each queue once.
-//! 3. `engine/cell.rs`: the queue is locked, and its machine decides (`queue/state.rs`, then `queue/classic/mod.rs` or
+//! 3. `engine/cell/mod.rs`: the queue is locked, and its machine decides (`queue/state.rs`, then `queue/classic/mod.rs` or
 //!    `queue/quorum/mod.rs`): refuse, make room, wait, or hand out to whoever's turn it is (`queue/classic/consumers.rs`).
 //! 4. Still locked, a delivery goes to its consumer (`engine/sink.rs`): into a plain consumer's ring
 //!    (`engine/mailbox.rs`), or to `api/channel/inbox.rs`, where it gets its delivery tag from the ledger
@@ -123,6 +123,7 @@
 //! | `queue/mod.rs` | Floor 2: the queue, a pure machine |
 //! | `queue/arguments.rs` | The arguments of a queue: which there are, which kind of queue takes which, one validator for each |
 //! | `queue/classic/mod.rs` | The classic queue |
+//! | `queue/classic/back.rs` | The way back: how what is out of a classic queue is settled |
 //! | `queue/classic/consumers.rs` | Consumers of a classic queue: who may take the next message |
 //! | `queue/classic/ready.rs` | Ready messages of a classic queue: by priority, then by their place in the queue |
 //! | `queue/effect.rs` | What goes into a queue's verbs and what comes out: identities, outcomes and effects |
@@ -168,7 +169,8 @@
 //! | `engine/acks.rs` | Acknowledgements that wait to be carried out |
 //! | `engine/alarms.rs` | Alarms: whoever waits for a moment, beside waiting for something else |
 //! | `engine/cascade.rs` | Deaths carried from queue to queue |
-//! | `engine/cell.rs` | The cell: a queue machine behind its lock, and the one way to use it |
+//! | `engine/cell/mod.rs` | The cell: a queue machine behind its lock, and the one way to use it |
+//! | `engine/cell/inner.rs` | What a cell's lock guards, and what follows a verb of the machine under it |
 //! | `engine/deadlines.rs` | Deadlines: for each queue the moment at which time next does something to it, in one dense table |
 //! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
 //! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |

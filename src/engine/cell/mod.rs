@@ -4,7 +4,7 @@
 //! sinks, mirror the next deadline), unlock. What must not be done under the lock is added to a [`Work`]: whoever is to
 //! be woken, the dead that look for their exchange, and whether the queue's time has ended.
 //!
-//! An acknowledgement that nobody waits for is only noted (`acks.rs`): the next act carries it out first, so no act ever
+//! An acknowledgement that nobody waits for is only noted (`engine/acks.rs`): the next act carries it out first, so no act ever
 //! sees a queue without it; but [`QueueCell::offer`], to which it may make no difference, and [`QueueCell::fetch`], which
 //! asks the machine for nothing.
 //!
@@ -12,19 +12,21 @@
 //! went leave with the [`Work`]. `closed` is set under the lock, so whoever finds it unset there has the queue until he
 //! unlocks, and its deadline is not touched after it.
 
-use super::Engine;
-use super::acks::{Acks, KEPT, SOME};
-use super::deadlines::Deadlines;
-use super::mailbox::Fetched;
-use super::sink::{Place, SinkOf, Sinks};
-use super::waiter::{WaitList, Waiter};
-use super::work::Work;
+mod inner;
+
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
-use crate::message::{Envelope, Reason, SharedEnvelope};
-use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Effect, Handout, Offered, QueueLimits};
+use crate::engine::Engine;
+use crate::engine::acks::Acks;
+use crate::engine::mailbox::Fetched;
+use crate::engine::sink::{Place, SinkOf, Sinks};
+use crate::engine::waiter::{WaitList, Waiter};
+use crate::engine::work::Work;
+use crate::message::{Reason, SharedEnvelope};
+use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use crossbeam_utils::CachePadded;
+use inner::Inner;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -52,24 +54,6 @@ pub(crate) struct QueueCell {
     /// Apart from the rest, as the acknowledgements are: those belong to consumers, this to publishers, and a cache line
     /// that both write to travels between them with each message.
     inner: Box<Mutex<Inner>>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    state: QueueState,
-    sinks: Sinks,
-    /// Publishers that wait for room.
-    room: WaitList,
-    /// A buffer that acts use.
-    acking: Vec<Done>,
-    /// Messages that were acknowledged, to be freed by publishers.
-    dead: Vec<SharedEnvelope>,
-    /// How many publishes came here and nowhere else.
-    given: u64,
-    /// Counts publishes, to do something now and then.
-    publishes: u32,
-    /// What the table of deadlines says.
-    mirrored: Moment,
 }
 
 /// A message that died, on its way to its dead-letter exchange.
@@ -406,148 +390,5 @@ impl QueueCell {
     /// Leaves the list of those that wait for room.
     pub(crate) fn leave_room(&self, number: u64) -> Option<Waiter> {
         self.inner.lock().room.leave(number)
-    }
-}
-
-impl Inner {
-    /// Takes in what was noted as acknowledged, where it matters to this message or is so much that it is time.
-    #[inline]
-    fn take_acks_for(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work, envelope: &Envelope) {
-        self.publishes = self.publishes.wrapping_add(1);
-        // Where they cannot matter they are not even looked at, but now and then: they are on a line of the consumers.
-        if self.publishes.is_multiple_of(SOME) || self.state.may_need_acks() {
-            let noted = cell.noted();
-            if noted > 0 && (noted >= SOME || self.state.needs_acks(noted, envelope.body().len() as u64)) {
-                self.take_acks(cell, engine, work);
-            }
-        }
-        if !work.has_freed()
-            && let Some(envelope) = self.dead.pop()
-        {
-            work.free_one(envelope);
-        }
-    }
-
-    /// Takes in what was noted as acknowledged. True where there was something.
-    #[inline]
-    fn take_acks(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) -> bool {
-        if cell.noted() == 0 {
-            return false;
-        }
-        self.take_noted(cell);
-        // Whoever publishes frees one each time; what is too much for that goes now.
-        let kept = KEPT.min(self.dead.len());
-        work.free_all(self.dead.split_off(kept));
-        self.carry_out_acks(cell, engine)
-    }
-
-    /// Takes in what was noted.
-    fn take_noted(&mut self, cell: &QueueCell) {
-        if let Some(acks) = cell.acks.get() {
-            acks.take(&mut self.acking, &mut self.dead);
-        }
-    }
-
-    /// Carries out acknowledgements that were taken in. True where there were any.
-    fn carry_out_acks(&mut self, cell: &QueueCell, engine: &Engine) -> bool {
-        let some = !self.acking.is_empty() && !cell.is_closed();
-        if some {
-            let now = engine.now_for(&self.state, None);
-            self.state.done(now, &self.acking, &mut self.sinks);
-        }
-        self.acking.clear();
-        some
-    }
-
-    /// What every act ends with, under the lock.
-    #[inline]
-    fn conclude(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) {
-        self.carry_out(cell, work);
-        while cell.acks.get().is_some_and(|acks| acks.set_prompt(self.is_prompt())) {
-            // Noted by somebody who had not seen that it matters now.
-            self.take_acks(cell, engine, work);
-            self.carry_out(cell, work);
-        }
-        let backlog = self.state.has_ready();
-        if cell.backlog.load(Ordering::Relaxed) != backlog {
-            cell.backlog.store(backlog, Ordering::Relaxed);
-        }
-        if self.state.has_freed() {
-            work.free(self.state.take_freed());
-        }
-        self.mirror(cell, &engine.deadlines, work);
-        if !self.room.is_empty() && self.state.has_room(0) {
-            work.wake_all(self.room.take_all());
-        }
-    }
-
-    /// Whether somebody may be waiting for an acknowledgement.
-    #[inline]
-    fn is_prompt(&self) -> bool {
-        !self.room.is_empty() || self.sinks.is_awaited() && self.state.has_ready() || self.state.wants_clock(None)
-    }
-
-    /// Carries out, under the lock, the effects that belong there.
-    #[inline]
-    fn carry_out(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
-        if !self.sinks.effects.is_empty() {
-            self.carry_out_effects(cell, work);
-        }
-        self.sinks.woken.drain(..).for_each(|waiter| work.wake(waiter));
-    }
-
-    fn carry_out_effects(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
-        let Self { sinks, state, .. } = self;
-        let mut effects = std::mem::take(&mut sinks.effects);
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Deliver(handout) => match handout.consumer.and_then(|consumer| sinks.of(consumer)) {
-                    None => work.free_one(handout.envelope),
-                    Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
-                        if let Some(waiter) = sink.deliver(cell, tag, handout) {
-                            work.wake(waiter);
-                        }
-                    }
-                    Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
-                        let waiter = mailbox.put(handout);
-                        sinks.wake(waiter);
-                    }
-                },
-                Effect::Die { envelope, reason, burial } => {
-                    let dead_letter = state.settings().dead_letter.clone();
-                    if dead_letter.is_none() {
-                        work.rest().rubbish.push(envelope);
-                        continue;
-                    }
-                    let letter = Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter };
-                    work.rest().letters.push_back(letter);
-                }
-                Effect::Detached { consumer, .. } => match sinks.of(consumer) {
-                    None => {}
-                    Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
-                        if let Some(waiter) = sink.cancelled(cell, consumer, tag) {
-                            work.wake(waiter);
-                        }
-                    }
-                    Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
-                        let waiter = mailbox.end();
-                        sinks.wake(waiter);
-                    }
-                },
-                Effect::Expired => work.rest().expired.push(Arc::clone(cell)),
-            }
-        }
-        // The buffer is used again.
-        sinks.effects = effects;
-    }
-
-    /// Writes the next deadline into the table, if it changed.
-    #[inline]
-    fn mirror(&mut self, cell: &QueueCell, deadlines: &Deadlines, work: &mut Work) {
-        let next = self.state.next_deadline().unwrap_or(Moment::MAX);
-        if next != self.mirrored {
-            self.mirrored = next;
-            work.kick |= deadlines.set(cell.id, next);
-        }
     }
 }
