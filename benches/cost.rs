@@ -16,7 +16,9 @@ mod support;
 use leveret::{Broker, Exchange, Queue, Topology};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use support::bus::{Body, BusReceiver, BusSender, EXCHANGE, KEY, Messages, PATTERN, broker};
+use support::bus::{
+    BATCH, BatchReceiver, BatchSender, Body, BusReceiver, BusSender, EXCHANGE, KEY, Messages, PATTERN, broker,
+};
 use support::memory::allocations_of;
 use support::mode::Asked;
 use support::row::Row;
@@ -39,10 +41,11 @@ type Path = Box<dyn FnMut(u64)>;
 type Named = (&'static str, fn() -> Path);
 
 /// Every path.
-const PATHS: [Named; 5] = [
+const PATHS: [Named; 6] = [
     ("one-at-a-time", || one_at_a_time(Body::Static)),
     ("one-at-a-time-fresh", || one_at_a_time(Body::Fresh)),
     ("bursts-of-64", bursts),
+    ("batches-of-32", batches),
     ("get", get),
     ("fanout-10", fanout),
 ];
@@ -108,6 +111,19 @@ fn bursts() -> Path {
         for _ in 0..messages / 64 {
             (0..64).for_each(|_| sender.send(Body::Static.make()));
             (0..64).for_each(|_| assert!(receiver.receive()));
+        }
+    })
+}
+
+/// Publish 32 at once, receive them at once, and ack up to the last.
+fn batches() -> Path {
+    let broker = broker();
+    let (mut sender, mut receiver) = (BatchSender::new(&broker), BatchReceiver::new(&broker, 256));
+    Box::new(move |messages| {
+        let _alive = &broker;
+        for _ in 0..messages / BATCH as u64 {
+            (0..BATCH).for_each(|_| sender.send(Body::Static.make()));
+            (0..BATCH).for_each(|_| assert!(receiver.receive()));
         }
     })
 }

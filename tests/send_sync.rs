@@ -3,7 +3,7 @@
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
 use leveret::{
-    Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Delivery, Iter, Message, Peeked,
+    Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Deliveries, Delivery, Iter, Message, Peeked,
     PublishError, PublishErrorKind, Publisher, QueueHandle, QueueStats, Routed, RoutedMany, SendManyError, Settled,
     Shutdown, ShutdownFuture, ShutdownReport, Topology, TopologyError, TryRecvError,
 };
@@ -28,6 +28,7 @@ fn values_and_handles() {
         Builder: send sync unpin is_static;
         Publisher: send sync unpin is_static cloned;
         Consumer: send sync unpin is_static;
+        Deliveries: send sync unpin is_static;
         ConsumerBuilder<'static>: send sync unpin;
         Iter<'static>: send sync unpin;
         Delivery: send sync unpin is_static;

@@ -108,7 +108,11 @@ impl Acks {
     pub(crate) fn take(&self, into: &mut Vec<Done>, dead: &mut Vec<SharedEnvelope>) {
         let mut noted = self.noted.lock();
         std::mem::swap(&mut noted.list, into);
-        dead.append(&mut noted.dead);
+        if dead.is_empty() {
+            std::mem::swap(&mut noted.dead, dead);
+        } else {
+            dead.append(&mut noted.dead);
+        }
         noted.count = 0;
         self.count.store(0, Ordering::Release);
     }

@@ -33,6 +33,11 @@ impl Ring {
         self.slots.get_mut().pop().ok()
     }
 
+    /// How many are in it.
+    pub(crate) fn len(&mut self) -> usize {
+        self.slots.get_mut().slots()
+    }
+
     /// Whether it is empty.
     #[inline]
     pub(crate) fn is_empty(&mut self) -> bool {

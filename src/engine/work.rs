@@ -75,9 +75,12 @@ impl Work {
     }
 
     /// All of these are to be freed.
-    pub(crate) fn free_all(&mut self, envelopes: Vec<SharedEnvelope>) {
+    pub(crate) fn free_all(&mut self, mut envelopes: Vec<SharedEnvelope>) {
         if !envelopes.is_empty() {
-            self.rest().freed.extend(envelopes);
+            let freed = &mut self.rest().freed;
+            // Mostly there are no others yet.
+            std::mem::swap(freed, &mut envelopes);
+            freed.append(&mut envelopes);
         }
     }
 

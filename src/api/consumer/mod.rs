@@ -211,9 +211,11 @@ impl Consumer {
 
     /// Takes the oldest that are here.
     fn take_many(&mut self, limit: usize) -> Deliveries {
+        let limit = limit.max(1);
+        let mut here = VecDeque::with_capacity(limit.min(self.drained.len().max(self.ring.len())));
         // What was acknowledged may make room for more.
         let next = || self.next_handout().or_else(|| self.ready(None).ok().and_then(|()| self.next_handout()));
-        let here = std::iter::from_fn(next).take(limit.max(1)).collect();
+        here.extend(std::iter::from_fn(next).take(limit));
         Deliveries::new(&self.source, here)
     }
 
