@@ -43,7 +43,15 @@ impl Waiter {
 
 /// Wakes one, as [`wake_all`].
 pub(crate) fn wake_one(waiter: Waiter) {
-    wake_all(std::iter::once(waiter).collect());
+    let mut waiter = Some(waiter);
+    let _ = DEFERRED.try_with(|deferred| {
+        if let Some(later) = &mut *deferred.borrow_mut() {
+            later.wakes.extend(waiter.take());
+        }
+    });
+    if let Some(waiter) = waiter {
+        waiter.wake();
+    }
 }
 
 /// Wakes all of them: at once, or where this thread is [`Deferred`], at the end of that. Never under another lock.
