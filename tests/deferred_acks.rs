@@ -1,7 +1,9 @@
 //! Acknowledgements are carried out in batches, and nobody can tell: the same operations on two brokers, of which one is
 //! looked at after each, which makes it carry out everything, have the same results.
 
-use leveret::{Broker, Consumer, Deliveries, Delivery, Exchange, Message, Overflow, Publisher, Queue, Topology};
+use leveret::{
+    Broker, Consumer, Deliveries, Delivery, Exchange, Limits, Message, Overflow, Publisher, Queue, Topology,
+};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (0_u8..3).prop_map(|priority| Op::Send { priority }),
         1 => (0_u8..6).prop_map(|count| Op::SendMany { count }),
-        1 => (1_u32..4, 0_i64..2).prop_map(|(prefetch, priority)| Op::Open { prefetch, priority }),
+        1 => (0_u32..4, 0_i64..2).prop_map(|(prefetch, priority)| Op::Open { prefetch, priority }),
         1 => any::<u8>().prop_map(|consumer| Op::Cancel { consumer }),
         6 => any::<u8>().prop_map(|consumer| Op::Recv { consumer }),
         2 => (any::<u8>(), 0_u8..4).prop_map(|(consumer, limit)| Op::RecvMany { consumer, limit }),
@@ -72,7 +74,10 @@ impl Rig {
             Kind::SingleActive => queue.single_active_consumer(),
         };
         let topology = Topology::new().exchange(Exchange::fanout("dead")).queue(Queue::new("dlq").bind("dead", ""));
-        let broker = Broker::new();
+        // A consumer without prefetch has a window of three, so that this matters, too.
+        let mut limits = Limits::default();
+        limits.undrained_deliveries = 3;
+        let broker = Broker::builder().limits(limits).build();
         broker.declare(&topology.queue(queue)).unwrap();
         let publisher = broker.publisher("").unwrap();
         let (consumers, singles, batches) = (Vec::new(), Vec::new(), Vec::new());

@@ -30,6 +30,12 @@ impl Credit {
         Self { window: u32::MAX, ..Self::new(1) }
     }
 
+    /// Whether there is a window.
+    #[must_use]
+    pub fn has_window(&self) -> bool {
+        self.window != u32::MAX
+    }
+
     /// The channel-wide limit; 0 is none.
     #[must_use]
     pub fn limit(&self) -> u32 {

@@ -7,9 +7,9 @@
 //! difference, but that messages go in batches.
 //!
 //! There are those who would wait for them: a consumer that has nothing left while messages wait in the queue, a publisher
-//! that waits for room, time that ends for messages. Whether there are is the flag `prompt`, which acts set under the
-//! queue's lock: then whoever notes carries out at once. Flag and list have one lock, so that either he who notes sees the
-//! flag, or he who sets it sees the note.
+//! that waits for room, time that ends for messages, a consumer whose deliveries are bound by a window that it drains.
+//! Whether there are is the flag `prompt`, which acts set under the queue's lock: then whoever notes carries out at once.
+//! Flag and list have one lock, so that either he who notes sees the flag, or he who sets it sees the note.
 //!
 //! Small messages stay here, too, and then in the cell, for each publish to free one: it is the publisher's memory, and
 //! given back by the thread that asked for it, it costs a fraction of what it costs from another one. There are few of them,

@@ -271,6 +271,16 @@ impl QueueState {
         each!(ref self, queue => queue.has_ready())
     }
 
+    /// Whether it matters when an acknowledgement is carried out, for a reason that lies in the queue.
+    #[must_use]
+    #[inline]
+    pub fn needs_acks_at_once(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(queue) => queue.needs_acks_at_once() || self.wants_clock(None),
+            Kind::Quorum(_) => true,
+        }
+    }
+
     /// Whether acknowledgements may matter to a message that comes in, for some number of them.
     #[must_use]
     #[inline]

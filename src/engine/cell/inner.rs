@@ -111,10 +111,10 @@ impl Inner {
         }
     }
 
-    /// Whether somebody may be waiting for an acknowledgement.
+    /// Whether an acknowledgement is to be carried out at once: somebody may be waiting for it.
     #[inline]
     pub(super) fn is_prompt(&self) -> bool {
-        !self.room.is_empty() || self.sinks.is_awaited() && self.state.has_ready() || self.state.wants_clock(None)
+        !self.room.is_empty() || self.sinks.is_awaited() && self.state.has_ready() || self.state.needs_acks_at_once()
     }
 
     /// Carries out, under the lock, the effects that belong there.

@@ -41,8 +41,9 @@ impl ClassicQueue {
             self.lent.end(*count, *bytes);
             if let Some(session) = self.consumers.settled(*consumer, *count) {
                 self.consumers.unblock(session);
-                self.pump(now, fx);
             }
+            // Also where none was full: one may have drained some since its window was asked.
+            self.pump(now, fx);
         }
     }
 
@@ -89,6 +90,13 @@ impl ClassicQueue {
         self.totals.requeued += 1;
         entry.returns = entry.returns.saturating_add(1);
         self.ready.insert(entry);
+    }
+
+    /// Whether an acknowledgement may do more than give its own credit: whoever drains its window before it is carried out
+    /// would get more by it.
+    #[inline]
+    pub(crate) fn needs_acks_at_once(&self) -> bool {
+        self.consumers.has_windows()
     }
 
     /// Whether acknowledgements may matter to a message that comes in: somebody is full.

@@ -33,6 +33,8 @@ pub(crate) struct Consumers {
     departed: Vec<Departed>,
     /// How many have no room of their own.
     full: usize,
+    /// How many have a window of undrained deliveries.
+    windowed: usize,
 }
 
 /// One consumer.
@@ -97,6 +99,7 @@ impl Consumers {
             (false, prefetch) => Some(prefetch),
         };
         self.peers.entry(spec.session).or_default().consumers += 1;
+        self.windowed += usize::from(spec.credit.has_window());
         self.turns.push(spec.priority, id);
         if spec.exclusive {
             self.exclusive = Some(id);
@@ -116,6 +119,7 @@ impl Consumers {
         };
         let Some(consumer) = place.take() else { return false };
         self.full -= usize::from(consumer.is_full());
+        self.windowed -= usize::from(consumer.spec.credit.has_window());
         self.free.push(id.slot);
         self.turns.remove(id);
         if let Some(peer) = self.peers.get_mut(&consumer.spec.session) {
@@ -204,6 +208,11 @@ impl Consumers {
     /// Whether one has no room of its own.
     pub(crate) fn has_full(&self) -> bool {
         self.full > 0
+    }
+
+    /// Whether one has a window of undrained deliveries.
+    pub(crate) fn has_windows(&self) -> bool {
+        self.windowed > 0
     }
 
     /// Brings back to the turns whoever of the session has room of its own.
@@ -304,6 +313,10 @@ impl Consumers {
             if blocked + turns != 1 {
                 return Err(format!("consumer {id:?} stands {turns} times in turn and {blocked} times blocked"));
             }
+        }
+        let windowed = self.places.iter().flatten().filter(|consumer| consumer.spec.credit.has_window()).count();
+        if self.windowed != windowed {
+            return Err(format!("{} consumers are counted as having a window", self.windowed));
         }
         if self.full != self.places.iter().flatten().filter(|consumer| consumer.is_full()).count() {
             return Err(format!("{} consumers are counted as full", self.full));
