@@ -157,24 +157,27 @@ impl Delivery {
 
     #[inline]
     fn settle(&mut self, settlement: Settlement) -> Settled {
-        let Some(handout) = self.handout.take() else { return Settled::Done };
+        let Some(handout) = &self.handout else { return Settled::Done };
         let Source { engine, cell } = &*self.source;
-        let there = match handout.claim {
-            Claim::None => true,
-            Claim::Kept(reference) => engine.settle(cell, &[reference], settlement),
-            Claim::Lent(_) => match (settlement, handout.done()) {
-                (Settlement::Ack, Some(done)) => {
-                    // What other queues have, too, is not freed here.
-                    let (last, shared) = match handout.envelope.is_unique() {
-                        true => (Some(handout.envelope), None),
-                        false => (None, Some(handout.envelope)),
-                    };
-                    let there = engine.ack(cell, done, &mut last.into_iter());
-                    drop(shared);
-                    there
-                }
-                _ => engine.give_back(cell, vec![handout], settlement),
-            },
+        let there = match (handout.claim, settlement, handout.done()) {
+            (Claim::None, ..) => {
+                self.handout = None;
+                true
+            }
+            (Claim::Kept(reference), ..) => {
+                let _taken = self.handout.take();
+                engine.settle(cell, &[reference], settlement)
+            }
+            (Claim::Lent(_), Settlement::Ack, Some(done)) => {
+                let envelope = self.handout.take().map(|handout| handout.envelope);
+                // What other queues have, too, is not freed here.
+                let (last, _shared) = match envelope {
+                    Some(envelope) if envelope.is_unique() => (Some(envelope), None),
+                    shared => (None, shared),
+                };
+                engine.ack(cell, done, &mut last.into_iter())
+            }
+            (Claim::Lent(_), ..) => engine.give_back(cell, self.handout.take().into_iter().collect(), settlement),
         };
         Settled::of(there)
     }

@@ -71,6 +71,16 @@ impl Inner {
         self.carry_out_acks(cell, engine)
     }
 
+    /// Lets go of all messages that were acknowledged.
+    pub(super) fn free_dead(&mut self, work: &mut Work) {
+        // One at most, mostly, and then nothing is to be allocated for it.
+        if self.dead.len() > 1 {
+            work.free_all(std::mem::take(&mut self.dead));
+        } else if let Some(envelope) = self.dead.pop() {
+            work.free_one(envelope);
+        }
+    }
+
     /// Takes in what was noted.
     pub(super) fn take_noted(&mut self, cell: &QueueCell) {
         if let Some(acks) = cell.acks.get() {

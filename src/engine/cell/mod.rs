@@ -135,7 +135,7 @@ impl QueueCell {
             return look(&inner.state);
         }
         let mut work = Work::default();
-        work.free_all(std::mem::take(&mut inner.dead));
+        inner.free_dead(&mut work);
         if inner.carry_out_acks(self, engine) {
             inner.conclude(self, engine, &mut work);
         }
@@ -246,7 +246,7 @@ impl QueueCell {
             }
         }
         inner.given += given as u64;
-        work.free_all(std::mem::take(&mut inner.dead));
+        inner.free_dead(work);
         inner.conclude(self, engine, work);
         given
     }
@@ -309,7 +309,7 @@ impl QueueCell {
             inner.sinks.awaited();
         }
         if acked || waits {
-            work.free_all(std::mem::take(&mut inner.dead));
+            inner.free_dead(work);
             inner.conclude(self, engine, work);
         }
         fetched
@@ -352,7 +352,7 @@ impl QueueCell {
         // What is out is forgotten, and what was acknowledged with it.
         inner.take_noted(self);
         inner.acking.clear();
-        work.free_all(std::mem::take(&mut inner.dead));
+        inner.free_dead(work);
         let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);
         engine.publishes.published.fetch_add(std::mem::take(&mut inner.given), Ordering::Relaxed);
