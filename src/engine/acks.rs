@@ -24,7 +24,7 @@
 use crate::base::sync::{Mutex, Rank};
 use crate::message::SharedEnvelope;
 use crate::queue::effect::Done;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// At so many the one who notes carries them out, so that what waits for them does not wait for long.
 const MOST: u32 = 64;
@@ -44,8 +44,6 @@ pub(crate) struct Acks {
     noted: Mutex<Noted>,
     /// Changed under the lock of the list.
     count: AtomicU32,
-    /// Changed under that lock and the queue's.
-    prompt: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -55,26 +53,24 @@ struct Noted {
     count: u32,
     /// Some of the messages.
     dead: Vec<SharedEnvelope>,
+    /// Whether they are to be carried out at once; changed under the queue's lock, too.
+    prompt: bool,
 }
 
 /// None noted.
 impl Default for Acks {
     fn default() -> Self {
         let noted = Mutex::new(Rank::Leaf, Noted::default());
-        Self { noted, count: AtomicU32::new(0), prompt: AtomicBool::new(false) }
+        Self { noted, count: AtomicU32::new(0) }
     }
 }
 
 impl Acks {
     /// Says, under the queue's lock, whether acknowledgements are to be carried out at once from now on. True where some
     /// were noted by somebody who had not seen that.
-    #[inline]
     pub(crate) fn set_prompt(&self, prompt: bool) -> bool {
-        if self.prompt.load(Ordering::Relaxed) == prompt {
-            return false;
-        }
-        let noted = self.noted.lock();
-        self.prompt.store(prompt, Ordering::Relaxed);
+        let mut noted = self.noted.lock();
+        noted.prompt = prompt;
         prompt && noted.count > 0
     }
 
@@ -101,7 +97,7 @@ impl Acks {
             noted.dead.extend(envelopes.take(room));
         }
         self.count.store(noted.count, Ordering::Release);
-        noted.count >= MOST || self.prompt.load(Ordering::Relaxed)
+        noted.count >= MOST || noted.prompt
     }
 
     /// Takes all, into a list that is empty, and what was kept, which is to be freed without a lock.

@@ -29,6 +29,8 @@ pub(super) struct Inner {
     pub(super) given: u64,
     /// Counts publishes, to do something now and then.
     pub(super) publishes: u32,
+    /// What the acknowledgements were told last: they are on a line of the consumers, so they are not asked.
+    pub(super) prompt: bool,
     /// What the table of deadlines says.
     pub(super) mirrored: Moment,
 }
@@ -103,10 +105,15 @@ impl Inner {
     #[inline]
     pub(super) fn conclude(&mut self, cell: &Arc<QueueCell>, engine: &Engine, work: &mut Work) {
         self.carry_out(cell, work);
-        while cell.acks.get().is_some_and(|acks| acks.set_prompt(self.is_prompt())) {
-            // Noted by somebody who had not seen that it matters now.
-            self.take_acks(cell, engine, work);
-            self.carry_out(cell, work);
+        while self.is_prompt() != self.prompt
+            && let Some(acks) = cell.acks.get()
+        {
+            self.prompt = !self.prompt;
+            if acks.set_prompt(self.prompt) {
+                // Noted by somebody who had not seen that it matters now.
+                self.take_acks(cell, engine, work);
+                self.carry_out(cell, work);
+            }
         }
         let backlog = self.state.has_ready();
         if cell.backlog.load(Ordering::Relaxed) != backlog {

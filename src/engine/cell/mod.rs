@@ -92,6 +92,7 @@ impl QueueCell {
             dead: Vec::new(),
             given: 0,
             publishes: 0,
+            prompt: false,
             mirrored: Moment::MAX,
         };
         let inner = Box::new(Mutex::new(Rank::Queue, inner));
