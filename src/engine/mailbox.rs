@@ -17,11 +17,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How many deliveries a ring holds at most.
 const RING: usize = 32;
 
+/// A place in the ring: a cache line of its own, since it goes from one CPU to another.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Slot(Handout);
+
 /// The consumer's side of its mailbox.
 #[derive(Debug)]
 pub(crate) struct Ring {
     /// Never locked: it is asked by whoever has the whole ring.
-    slots: Mutex<rtrb::Consumer<Handout>>,
+    slots: Mutex<rtrb::Consumer<Slot>>,
     /// Whether a look behind the ring is worth a lock: something is in the overflow, or nothing more will come.
     stirred: Arc<AtomicBool>,
 }
@@ -30,7 +35,7 @@ impl Ring {
     /// Takes the oldest delivery.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Handout> {
-        self.slots.get_mut().pop().ok()
+        self.slots.get_mut().pop().ok().map(|slot| slot.0)
     }
 
     /// How many are in it.
@@ -54,7 +59,7 @@ impl Ring {
 /// The deliveries of one plain consumer: the queue's side.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    ring: rtrb::Producer<Handout>,
+    ring: rtrb::Producer<Slot>,
     stirred: Arc<AtomicBool>,
     overflow: VecDeque<Handout>,
     /// The consumer, if it waits. A consumer is used by one at a time, so one place is enough.
@@ -89,7 +94,7 @@ impl Mailbox {
     #[inline]
     pub(crate) fn put(&mut self, handout: Handout) -> Option<Waiter> {
         if self.overflow.is_empty() {
-            if let Err(rtrb::PushError::Full(handout)) = self.ring.push(handout) {
+            if let Err(rtrb::PushError::Full(Slot(handout))) = self.ring.push(Slot(handout)) {
                 self.put_behind(handout);
             }
         } else {
