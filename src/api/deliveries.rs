@@ -1,6 +1,6 @@
 //! Deliveries received together, to be settled together or one by one.
 
-use super::delivery::{Delivery, Settled, show_count};
+use super::delivery::{Delivery, Settled};
 use super::source::Source;
 use crate::message::Envelope;
 use crate::queue::effect::{Claim, Done, Handout, Settlement};
@@ -39,8 +39,7 @@ pub struct Deliveries {
 
 impl Deliveries {
     /// What the queue handed out.
-    pub(super) fn new(source: &Arc<Source>, mut handouts: VecDeque<Handout>) -> Self {
-        handouts.iter_mut().for_each(show_count);
+    pub(super) fn new(source: &Arc<Source>, handouts: VecDeque<Handout>) -> Self {
         Self { source: Arc::clone(source), handouts }
     }
 

@@ -8,12 +8,12 @@ pub use stream::Iter;
 
 use super::channel::TryRecvError;
 use super::deliveries::Deliveries;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, show_count};
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
 use crate::engine::mailbox::{Fetched, Ring};
 use crate::engine::waiter::{Waiter, soon};
-use crate::queue::effect::{Claim, ConsumerId, Handout, Settlement};
+use crate::queue::effect::{ConsumerId, Handout};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -216,6 +216,7 @@ impl Consumer {
         // What was acknowledged may make room for more.
         let next = || self.next_handout().or_else(|| self.ready(None).ok().and_then(|()| self.next_handout()));
         here.extend(std::iter::from_fn(next).take(limit));
+        here.iter_mut().for_each(show_count);
         Deliveries::new(&self.source, here)
     }
 
@@ -291,16 +292,8 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.cancel();
-        let Source { engine, cell } = &*self.source;
-        let refs: Vec<_> = self.drained.iter().filter_map(|handout| handout.claim.reference()).collect();
-        if !refs.is_empty() {
-            engine.settle(cell, &refs, Settlement::Requeue);
-        }
-        let lent = self.drained.drain(..).filter(|handout| matches!(handout.claim, Claim::Lent(_)));
-        let lent: Vec<Handout> = lent.collect();
-        if !lent.is_empty() {
-            engine.give_back(cell, lent, Settlement::Requeue);
-        }
+        // Which requeues them.
+        drop(Deliveries::new(&self.source, std::mem::take(&mut self.drained)));
     }
 }
 

@@ -72,17 +72,7 @@ impl Publisher {
         key: &str,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<RoutedMany, SendManyError> {
-        let mut batch = Batch::new(messages);
-        loop {
-            match self.advance(key, &mut batch) {
-                Ok(None) => return Ok(batch.routed),
-                Ok(Some((envelope, at))) => match self.give_now(envelope, at) {
-                    Ok(routed) => batch.routed.count(routed),
-                    Err(error) => return Err(batch.fail(error)),
-                },
-                Err(error) => return Err(batch.fail(error)),
-            }
-        }
+        self.send_each(key, messages, Self::give_now)
     }
 
     /// Publishes many messages under one key, in order, waiting for room in every queue.
@@ -153,11 +143,21 @@ impl Publisher {
         key: &str,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<RoutedMany, SendManyError> {
+        self.send_each(key, messages, |publisher, envelope, at| publisher.send_by(envelope, at, None))
+    }
+
+    /// Publishes all, those that do not go plainly by `send`.
+    fn send_each(
+        &mut self,
+        key: &str,
+        messages: impl IntoIterator<Item = Message>,
+        send: impl Fn(&mut Self, SharedEnvelope, At) -> Result<Routed, PublishError>,
+    ) -> Result<RoutedMany, SendManyError> {
         let mut batch = Batch::new(messages);
         loop {
             match self.advance(key, &mut batch) {
                 Ok(None) => return Ok(batch.routed),
-                Ok(Some((envelope, at))) => match self.send_by(envelope, at, None) {
+                Ok(Some((envelope, at))) => match send(self, envelope, at) {
                     Ok(routed) => batch.routed.count(routed),
                     Err(error) => return Err(batch.fail(error)),
                 },

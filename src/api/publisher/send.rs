@@ -70,20 +70,15 @@ impl Publisher {
     fn send_soon(&mut self, envelope: SharedEnvelope, at: At) -> First {
         let [cell] = self.routes.cells(at).as_slice() else { return First::Waits(envelope, at) };
         let mut unsent = Some(envelope);
-        let sent = soon(|| match self.engine.give(unsent.take()?, cell) {
-            Ok(()) => Some(()),
-            Err(envelope) => {
-                unsent = Some(envelope);
-                None
-            }
+        soon(|| {
+            unsent = self.engine.give(unsent.take()?, cell).err();
+            unsent.is_none().then_some(())
         });
-        match (sent, unsent) {
-            (None, Some(envelope)) => First::Waits(envelope, at),
-            _ => {
-                self.release(at);
-                First::Sent(Routed { queues: 1 })
-            }
+        if let Some(envelope) = unsent {
+            return First::Waits(envelope, at);
         }
+        self.release(at);
+        First::Sent(Routed { queues: 1 })
     }
 
     pub(super) async fn send_waiting(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {

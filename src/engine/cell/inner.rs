@@ -10,7 +10,7 @@ use crate::engine::waiter::WaitList;
 use crate::engine::work::Work;
 use crate::message::{Envelope, SharedEnvelope};
 use crate::queue::QueueState;
-use crate::queue::effect::{Done, Effect};
+use crate::queue::effect::{Done, Effect, Offered};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -58,6 +58,26 @@ impl Inner {
         {
             work.free_one(envelope);
         }
+    }
+
+    /// Takes a message that goes nowhere else, or gives it back where there is no room for it.
+    #[inline]
+    pub(super) fn take_in(
+        &mut self,
+        cell: &Arc<QueueCell>,
+        engine: &Engine,
+        work: &mut Work,
+        envelope: SharedEnvelope,
+    ) -> Result<(), SharedEnvelope> {
+        self.take_acks_for(cell, engine, work, &envelope);
+        if !self.state.has_room(envelope.body().len() as u64) {
+            return Err(envelope);
+        }
+        let now = engine.now_for(&self.state, Some(&envelope));
+        let offered = self.state.offer(now, None, envelope, &mut self.sinks);
+        debug_assert_eq!(offered, Offered::Taken, "there was room");
+        self.given += 1;
+        Ok(())
     }
 
     /// Takes in what was noted as acknowledged. True where there was something.

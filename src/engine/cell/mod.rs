@@ -202,16 +202,7 @@ impl QueueCell {
             return Err(envelope);
         }
         let inner = &mut *inner;
-        inner.take_acks_for(self, engine, work, &envelope);
-        let given = if inner.state.has_room(envelope.body().len() as u64) {
-            let now = engine.now_for(&inner.state, Some(&envelope));
-            let offered = inner.state.offer(now, None, envelope, &mut inner.sinks);
-            debug_assert_eq!(offered, Offered::Taken, "there was room");
-            inner.given += 1;
-            Ok(())
-        } else {
-            Err(envelope)
-        };
+        let given = inner.take_in(self, engine, work, envelope);
         inner.conclude(self, engine, work);
         given
     }
@@ -233,20 +224,16 @@ impl QueueCell {
         while given < AT_ONCE
             && let Some(envelope) = envelopes.pop_front()
         {
-            inner.take_acks_for(self, engine, work, &envelope);
-            if !inner.state.has_room(envelope.body().len() as u64) {
+            if let Err(envelope) = inner.take_in(self, engine, work, envelope) {
                 envelopes.push_front(envelope);
                 break;
             }
-            let now = engine.now_for(&inner.state, Some(&envelope));
-            inner.state.offer(now, None, envelope, &mut inner.sinks);
             given += 1;
             if !inner.sinks.effects.is_empty() {
                 // What died of it goes before the next one comes, as between two publishes.
                 break;
             }
         }
-        inner.given += given as u64;
         inner.free_dead(work);
         inner.conclude(self, engine, work);
         given
