@@ -186,3 +186,28 @@ proptest! {
         lazy.broker.check_invariants().unwrap();
     }
 }
+
+/// What acknowledgements give beyond the messages that wait is there before the next message comes, in their order.
+#[test]
+fn a_publish_comes_after_the_acknowledgements_before_it() {
+    let broker = Broker::new();
+    broker.declare(&Topology::new().queue(Queue::new("q"))).unwrap();
+    let mut first = broker.consumer("q").prefetch(1).priority(1).open().unwrap();
+    let mut second = broker.consumer("q").prefetch(2).open().unwrap();
+    let mut publisher = broker.publisher("").unwrap();
+    let mut send = |body: &'static str| publisher.try_send("q", Message::new(body)).unwrap();
+    for body in ["1", "2", "3", "4"] {
+        send(body);
+    }
+    // The fourth waits, since both are full. One of the second one's acknowledgements is for it, the other for the next.
+    let one = first.try_recv().unwrap();
+    for delivery in [second.try_recv().unwrap(), second.try_recv().unwrap()] {
+        delivery.ack();
+    }
+    one.ack();
+    // Both have room, and the first consumer goes first.
+    send("5");
+    let (five, four) = (first.try_recv().unwrap(), second.try_recv().unwrap());
+    assert_eq!((five.body(), four.body()), (&"5".into(), &"4".into()));
+    assert!(second.try_recv().is_err());
+}

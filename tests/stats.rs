@@ -2,7 +2,7 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
-use leveret::{Broker, Message, QueueDeclare, Topology};
+use leveret::{Broker, Message, QueueDeclare, QueueDelete, Topology};
 use std::time::Duration;
 
 fn broker() -> Broker {
@@ -115,4 +115,22 @@ fn statistics_are_json() {
     assert_eq!(json["queues"][0]["name"], "q");
     assert_eq!(json["queues"][0]["kind"], "classic");
     assert_eq!(json["publishes"]["published"], 0);
+}
+
+/// A publish that goes to one queue only is counted by that queue, and stays counted when the queue is gone.
+#[test]
+fn every_publish_is_counted_once_whichever_way_it_goes() {
+    let broker = Broker::builder().manual_time().build();
+    broker.declare_queue(&QueueDeclare::new("q")).unwrap();
+    let mut publisher = broker.publisher("").unwrap();
+    broker.publish("", "q", Message::new("once")).unwrap();
+    publisher.try_send("q", Message::new("warm up")).unwrap();
+    publisher.try_send("q", Message::new("warm")).unwrap();
+    publisher.blocking_send("q", Message::new("waiting")).unwrap();
+    publisher.blocking_send_many("q", ["a", "b", "c"].map(Message::new)).unwrap();
+    publisher.try_send("nowhere", Message::new("lost")).unwrap();
+    let published = || (broker.stats().publishes.published, broker.stats().publishes.unroutable);
+    assert_eq!(published(), (8, 1));
+    broker.delete_queue(&QueueDelete::new("q")).unwrap();
+    assert_eq!(published(), (8, 1));
 }
