@@ -20,6 +20,7 @@
 //! # The floors
 //!
 //! ```text
+//!  6  testing/    feature `testing`: the test double              5 4 3 1 0
 //!  5  api/        what users touch                        may import  4 3 2 1 0
 //!  4  engine/     locks, wakers, the one optional thread              3 2 1 0
 //!  3  port/       what the engine needs from outside: time            1 0
@@ -239,6 +240,13 @@
 //! | `api/stats.rs` | Statistics: what is where, and where everything went |
 //! | `api/topology.rs` | A topology as data: what exchanges, queues, bindings and policies a program wants |
 //! | `api/words.rs` | Serde helpers: types that are RabbitMQ's words, and a flag that is set unless said |
+//!
+//! **`testing/`**, floor 6, feature `testing`: the test double
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `testing/mod.rs` | Floor 6, feature `testing`: a broker for tests, with RabbitMQ's rules and a clock that the test moves |
+//! | `testing/test_broker.rs` | The test broker: a broker, and the clock that it goes by |
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -251,6 +259,8 @@ mod session;
 
 mod api;
 mod engine;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use api::{
     Acknowledge, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Connection, Consume, GetOk,

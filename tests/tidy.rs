@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders of `src/` from the ground up. Those of one line are siblings and do not know each other.
-const FLOORS: [&[&str]; 6] =
-    [&["base"], &["message"], &["queue", "route", "session"], &["port"], &["engine"], &["api"]];
+const FLOORS: [&[&str]; 7] =
+    [&["base"], &["message"], &["queue", "route", "session"], &["port"], &["engine"], &["api"], &["testing"]];
 
 /// What only these files (or folders, ending in `/`) may say.
 const RESERVED: [(&str, &[&str]); 13] = [
