@@ -23,7 +23,7 @@
 //!  6  testing/    feature `testing`: the test double              5 4 3 1 0
 //!  5  api/        what users touch                        may import  4 3 2 1 0
 //!  4  engine/     locks, wakers, the one optional thread              3 2 1 0
-//!  3  port/       what the engine needs from outside: time            1 0
+//!  3  port/       what the engine needs from outside, or tells it     1 0
 //!  2  queue/  │  route/  │  session/   pure machines                  1 0, not each other
 //!  1  message/    what travels                                        0
 //!  0  base/       names, ids, moments, limits, locks                  nothing
@@ -55,6 +55,8 @@
 //! 7. If it died instead, `engine/cascade.rs` carries it on: its death is recorded (`message/death.rs`), it is routed
 //!    through the dead-letter exchange (step 2) and offered to each queue there (step 3), in a worklist, one lock at a
 //!    time. If it died of time, `engine/drive.rs` made that time pass.
+//! 8. Where somebody listens (`port/tap.rs`), each step was noted under its queue's lock and is told when no lock is held
+//!    (`engine/facts.rs`).
 //!
 //! # The map
 //!
@@ -155,12 +157,14 @@
 //! | `session/state.rs` | The state of a channel beside its ledger: mode, prefetch, last declared queue |
 //! | `session/tx.rs` | The transaction: publishes and settlements of a channel, held until commit |
 //!
-//! **`port/`**, floor 3, ports: what the engine needs from outside
+//! **`port/`**, floor 3, ports: what the engine needs from outside, or tells it
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `port/mod.rs` | Floor 3, the ports: what the engine needs from outside, as traits |
+//! | `port/mod.rs` | Floor 3, the ports: what the engine needs from outside, or tells it, as traits |
 //! | `port/clock.rs` | Clocks: the one place where time comes from |
+//! | `port/tap.rs` | Taps: whoever listens to what a broker does |
+//! | `port/tap_text.rs` | Facts in words: one line each |
 //!
 //! **`engine/`**, floor 4, engine: locks, wakers, the one optional thread
 //!
@@ -175,6 +179,7 @@
 //! | `engine/deadlines.rs` | Deadlines: for each queue the moment at which time next does something to it, in one dense table |
 //! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
 //! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |
+//! | `engine/facts.rs` | Facts: how what happens comes to a tap |
 //! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
 //! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
@@ -282,7 +287,7 @@ pub use engine::{
 pub use message::{
     Death, Deaths, DeliveryMode, Envelope, InvalidMessage, List, Message, Properties, Reason, ShortStr, Table, Value,
 };
-pub use port::{Clock, ManualClock, SystemClock};
+pub use port::{Cause, Clock, Dropping, Fact, ManualClock, MessageRef, Refusing, SystemClock, Tap, What};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, Totals, UnknownWord,

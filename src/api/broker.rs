@@ -121,6 +121,15 @@ impl Broker {
         self.engine().next_deadline()
     }
 
+    /// Waits until the taps have seen everything that was caused so far, also by other threads. Needed only where several
+    /// threads use the broker: what a thread causes while another one is in the tap is handed over by that one. Returns
+    /// at once without a tap, and inside of one.
+    pub fn flush_taps(&self) {
+        if let Some(ear) = &self.engine().ear {
+            ear.catch_up();
+        }
+    }
+
     /// Fires every deadline that is due now, in due order. Needed only where the caller drives time; harmless elsewhere.
     pub fn run_due(&self) {
         self.engine().run_due();

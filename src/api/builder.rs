@@ -3,7 +3,8 @@
 use super::broker::Broker;
 use crate::base::Limits;
 use crate::engine::Engine;
-use crate::port::{Clock, ManualClock, SystemClock};
+use crate::engine::facts::Ear;
+use crate::port::{Clock, ManualClock, SystemClock, Tap};
 use std::sync::Arc;
 
 /// Makes a [`Broker`].
@@ -23,11 +24,12 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     manual: Option<ManualClock>,
     threaded: bool,
+    taps: Vec<Arc<dyn Tap>>,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { limits: Limits::default(), clock: None, manual: None, threaded: true }
+        Self { limits: Limits::default(), clock: None, manual: None, threaded: true, taps: Vec::new() }
     }
 
     /// Sets the bounds.
@@ -64,10 +66,19 @@ impl Builder {
         self
     }
 
+    /// Has this tap hear of everything that the broker does. Several are told one after the other.
+    ///
+    /// A broker with a tap does the same as one without, more slowly: it carries out every acknowledgement at once.
+    pub fn tap(mut self, tap: impl Tap + 'static) -> Self {
+        self.taps.push(Arc::new(tap));
+        self
+    }
+
     /// Makes the broker.
     #[must_use]
     pub fn build(self) -> Broker {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        Broker::of(Engine::new(self.limits, clock, self.manual, self.threaded))
+        let ear = (!self.taps.is_empty()).then(|| Ear::new(self.taps, Arc::clone(&clock)));
+        Broker::of(Engine::new(self.limits, clock, self.manual, self.threaded, ear))
     }
 }

@@ -6,6 +6,7 @@ use crate::base::{ReplyCode, SessionId};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
 use crate::engine::waiter::Deferred;
+use crate::port::Cause;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock, Weak};
@@ -193,7 +194,7 @@ impl ConnectionCell {
         self.end_channels(told.then_some(&close), failing);
         let exclusive = std::mem::take(&mut *self.exclusive.lock());
         for queue in exclusive.values() {
-            let removed = self.engine.remove_queue(queue, |_| Ok::<(), Infallible>(()));
+            let removed = self.engine.remove_queue(queue, Cause::ConnectionClosed, |_| Ok::<(), Infallible>(()));
             debug_assert!(removed.is_ok());
         }
         if let Some(registry) = self.registry.upgrade() {
@@ -209,13 +210,13 @@ impl ConnectionCell {
         let mut first = failing.and_then(|channel| channel.begin_end(close.cloned(), Unreceived::Dropped));
         let unreceived = if first.is_some() { Unreceived::Kept } else { Unreceived::Dropped };
         if let Some(first) = &mut first {
-            first.leave_classic(&self.engine);
+            first.leave_classic(&self.engine, Cause::ConnectionClosed);
         }
         let channels = std::mem::take(&mut *self.channels.lock());
         let others = channels.values().filter_map(Weak::upgrade);
         let others: Vec<Ending> = others.filter_map(|channel| channel.begin_end(close.cloned(), unreceived)).collect();
         for ending in first.into_iter().chain(others) {
-            ending.finish(&self.engine);
+            ending.finish(&self.engine, Cause::ConnectionClosed);
         }
     }
 }

@@ -83,7 +83,7 @@ impl Broker {
             }
             let renewed = engine.renew(&mut state);
             for exchange in &topology.exchanges {
-                let new = state.exchange_declare(&engine.limits, &exchange.request())?;
+                let new = engine.exchange_declare_in(&mut state, &exchange.request())?;
                 report.note(new, Item::Exchange(exchange.name.clone()));
             }
             let mut cells = Vec::new();
@@ -94,7 +94,7 @@ impl Broker {
             }
             for (end, binding) in topology.all_bindings() {
                 let asked = binding.asked(end).checked(&engine.limits)?;
-                let new = state.bind(&engine.limits, None, &asked)?;
+                let new = engine.bind_in(&mut state, None, &asked)?;
                 report.note(new, binding.item(end));
             }
             (renewed, cells)

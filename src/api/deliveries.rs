@@ -3,6 +3,7 @@
 use super::delivery::{Delivery, Settled};
 use super::source::Source;
 use crate::message::Envelope;
+use crate::port::Cause;
 use crate::queue::effect::{Claim, Done, Handout, Settlement};
 use std::collections::VecDeque;
 use std::fmt;
@@ -89,7 +90,21 @@ impl Deliveries {
         self.settle(count, Settlement::Reject)
     }
 
+    /// All go back, for this cause.
+    pub(super) fn give_back(&mut self, cause: Cause) {
+        self.settle_for(self.handouts.len(), Settlement::Requeue, cause);
+    }
+
+    /// Takes the oldest out, as it is.
+    pub(super) fn take_first(&mut self) -> Option<Handout> {
+        self.handouts.pop_front()
+    }
+
     fn settle(&mut self, count: usize, settlement: Settlement) -> Settled {
+        self.settle_for(count, settlement, Cause::Asked)
+    }
+
+    fn settle_for(&mut self, count: usize, settlement: Settlement, cause: Cause) -> Settled {
         let count = count.min(self.handouts.len());
         let Some(first) = self.handouts.front().filter(|_| count > 0) else { return Settled::Done };
         let Source { engine, cell } = &*self.source;
@@ -99,7 +114,7 @@ impl Deliveries {
             (Claim::None, _) => true,
             (Claim::Kept(_), _) | (_, None) => {
                 let refs: Vec<_> = settled.filter_map(|handout| handout.claim.reference()).collect();
-                engine.settle(cell, &refs, settlement)
+                engine.settle(cell, &refs, settlement, cause)
             }
             (Claim::Lent(_), Some(consumer)) if settlement == Settlement::Ack => {
                 let bytes = settled.map(|handout| handout.envelope.body().len() as u64).sum();
@@ -137,8 +152,7 @@ impl std::iter::FusedIterator for Deliveries {}
 
 impl Drop for Deliveries {
     fn drop(&mut self) {
-        let count = self.handouts.len();
-        self.settle(count, Settlement::Requeue);
+        self.give_back(Cause::Dropped);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::source::Source;
 use crate::base::Name;
 use crate::message::{Death, Envelope, Properties, SharedEnvelope, Value};
+use crate::port::Cause;
 use crate::queue::effect::{Claim, Handout, Settlement};
 use bytes::Bytes;
 use std::fmt;
@@ -139,24 +140,24 @@ impl Delivery {
     /// Done: the queue forgets the message (RabbitMQ: "Consumer Acknowledgements"). When this returns, every later call
     /// sees it gone.
     pub fn ack(mut self) -> Settled {
-        self.settle(Settlement::Ack)
+        self.settle(Settlement::Ack, Cause::Asked)
     }
 
     /// Back into the queue: to its old place where the queue's kind has one, and to be delivered again at once.
     ///
     /// The return is counted; a quorum queue with a delivery limit dead-letters a message that came back too often.
     pub fn requeue(mut self) -> Settled {
-        self.settle(Settlement::Requeue)
+        self.settle(Settlement::Requeue, Cause::Asked)
     }
 
     /// Not wanted: to the queue's dead-letter exchange, or dropped and counted where it has none (RabbitMQ: "Dead Letter
     /// Exchanges").
     pub fn reject(mut self) -> Settled {
-        self.settle(Settlement::Reject)
+        self.settle(Settlement::Reject, Cause::Asked)
     }
 
     #[inline]
-    fn settle(&mut self, settlement: Settlement) -> Settled {
+    fn settle(&mut self, settlement: Settlement, cause: Cause) -> Settled {
         let Some(handout) = &self.handout else { return Settled::Done };
         let Source { engine, cell } = &*self.source;
         let there = match (handout.claim, settlement, handout.done()) {
@@ -166,7 +167,7 @@ impl Delivery {
             }
             (Claim::Kept(reference), ..) => {
                 let _taken = self.handout.take();
-                engine.settle(cell, &[reference], settlement)
+                engine.settle(cell, &[reference], settlement, cause)
             }
             (Claim::Lent(_), Settlement::Ack, Some(done)) => {
                 let envelope = self.handout.take().map(|handout| handout.envelope);
@@ -201,7 +202,7 @@ pub(super) fn show_count(handout: &mut Handout) {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.settle(Settlement::Requeue);
+        self.settle(Settlement::Requeue, Cause::Dropped);
     }
 }
 

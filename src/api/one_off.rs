@@ -93,11 +93,14 @@ impl Broker {
         if source.cell.read(engine, |state| state.counts().unacked) >= limit {
             return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
         }
+        let deferred = engine.quietly();
         let handout = engine.get(&source.cell, engine.next_session(), false, |handout, _| handout);
-        match handout {
+        let got = match handout {
             Some(handout) => Ok(handout.map(|handout| Delivery::new(&source, handout))),
             None => Err(source.gone()),
-        }
+        };
+        drop(deferred);
+        got
     }
 
     /// Declares a queue. One that is there just so stays as it is. The empty name asks the broker for one.

@@ -6,6 +6,7 @@ use super::stats::QueueStats;
 use crate::base::Name;
 use crate::engine::TopologyError;
 use crate::message::Envelope;
+use crate::port::Cause;
 use crate::queue::QueueKind;
 use std::fmt;
 use std::sync::Arc;
@@ -132,7 +133,8 @@ impl QueueHandle {
     /// As [`QueueHandle::purge`].
     pub fn delete(self) -> Result<u64, TopologyError> {
         self.source.cell.check_owner(None)?;
-        let removed = self.source.engine.remove_queue(&self.source.cell, |_| Ok::<(), TopologyError>(()))?;
+        let Source { engine, cell } = &self.source;
+        let removed = engine.remove_queue(cell, Cause::Asked, |_| Ok::<(), TopologyError>(()))?;
         removed.map(|ready| ready as u64).ok_or_else(|| self.source.gone())
     }
 }

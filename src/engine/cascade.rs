@@ -7,10 +7,12 @@
 
 use super::Engine;
 use super::cell::{Letter, QueueCell};
+use super::facts::names;
 use super::sink::Sinks;
 use super::waiter::{free, wake_all, wake_one};
 use super::work::Work;
 use crate::message::{Envelope, Reason, SharedEnvelope};
+use crate::port::{Dropping, MessageRef, Refusing, What};
 use crate::queue::QueueState;
 use crate::queue::effect::Offered;
 use std::sync::Arc;
@@ -56,6 +58,7 @@ impl Engine {
         if let Some(envelope) = work.into_freed() {
             free(envelope);
         }
+        self.tell();
     }
 
     fn finish_some(&self, mut work: Work) {
@@ -81,6 +84,7 @@ impl Engine {
         if let Some(envelope) = freed {
             free(envelope);
         }
+        self.tell();
     }
 
     /// Works off what earlier calls left, up to the budget. True where some is left.
@@ -128,29 +132,39 @@ impl Engine {
 
     /// One death: its exchange, its targets, its burial.
     fn carry(&self, letter: Letter, work: &mut Work) {
-        let Letter { source, envelope, reason, burial, dead_letter } = letter;
+        let Letter { source, envelope, reason, failures, burial, dead_letter } = letter;
         let Some(dead_letter) = dead_letter else { return };
         let now = self.clock.now();
-        let next = SharedEnvelope::new(envelope.died(
+        let next = envelope.died(
             &source.spec.name,
             reason,
             self.clock.unix_seconds(now),
             dead_letter.exchange,
             dead_letter.routing_key,
             &self.limits,
-        ));
+        );
+        let next = SharedEnvelope::new(next.after_failures(failures));
+        let dropped = |why| self.say_with(&source, &envelope, || What::Dropped { reason, why, kept: burial.is_some() });
         let Some(targets) = self.route_letter(&next) else {
             count(&self.letters.no_exchange);
+            dropped(Dropping::NoSuchExchange);
             return;
         };
         if targets.is_empty() {
             count(&self.letters.unroutable);
+            dropped(Dropping::Unroutable);
             return;
         }
+        self.say_with(&source, &envelope, || What::DeadLettered {
+            reason,
+            next: MessageRef::new(&next),
+            queues: names(&targets),
+        });
         let mut everywhere = true;
         for target in &targets {
             if closes_cycle(&next, reason, target) {
                 count(&self.letters.cycles);
+                self.say_with(target, &next, || What::Dropped { reason, why: Dropping::Cycle, kept: false });
                 continue;
             }
             let taken = self.offer_letter(target, &next, burial.is_some(), work);
@@ -165,8 +179,11 @@ impl Engine {
     fn offer_letter(&self, target: &Arc<QueueCell>, letter: &SharedEnvelope, is_kept: bool, work: &mut Work) -> bool {
         let offer = target.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(letter));
-            state.offer_letter(now, SharedEnvelope::clone(letter), is_kept, effects)
+            effects.taking(letter, |effects| state.offer_letter(now, SharedEnvelope::clone(letter), is_kept, effects))
         });
+        if offer.is_none() {
+            self.say_with(target, letter, || What::Refused { why: Refusing::Gone });
+        }
         offer == Some(Offered::Taken)
     }
 }

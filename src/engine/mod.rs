@@ -18,6 +18,7 @@ pub(crate) mod cell;
 mod deadlines;
 mod drive;
 mod error;
+pub(crate) mod facts;
 mod fits;
 pub(crate) mod mailbox;
 mod policies;
@@ -52,19 +53,21 @@ pub(crate) use work::Work;
 use crate::base::sync::{Mutex, Rank, RwLock, Writing};
 use crate::base::{Limits, Moment, QueueId, SessionId};
 use crate::message::Envelope;
-use crate::port::{Clock, ManualClock};
+use crate::port::{Cause, Clock, ManualClock};
 use crate::queue::{QueueState, Settings};
 use crate::route::{Graph, Scratch};
 use alarms::Alarms;
 use cell::{Letter, QueueCell};
 use deadlines::Deadlines;
 use drive::Driver;
+use facts::Ear;
 use policies::Policies;
 use replies::Replies;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use waiter::{WaitList, free};
+use waiter::{Deferred, WaitList, free};
 
 /// Everything that is shared by the handles of one broker.
 #[derive(Debug)]
@@ -79,6 +82,8 @@ pub(crate) struct Engine {
     pub(crate) letters: LetterCounts,
     pub(crate) publishes: PublishCounts,
     pub(crate) replies: Replies,
+    /// Whoever listens.
+    pub(crate) ear: Option<Arc<Ear>>,
     driver: Driver,
     backlog: Mutex<VecDeque<Letter>>,
     backlog_length: AtomicUsize,
@@ -131,7 +136,13 @@ impl Topology {
 
 impl Engine {
     /// An engine without queues. `threaded` lets it start a thread at the first deadline.
-    pub(crate) fn new(limits: Limits, clock: Arc<dyn Clock>, manual: Option<ManualClock>, threaded: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        limits: Limits,
+        clock: Arc<dyn Clock>,
+        manual: Option<ManualClock>,
+        threaded: bool,
+        ear: Option<Arc<Ear>>,
+    ) -> Arc<Self> {
         let topology = Topology {
             graph: Graph::new(),
             queues: Vec::new(),
@@ -150,6 +161,7 @@ impl Engine {
             letters: LetterCounts::default(),
             publishes: PublishCounts::default(),
             replies: Replies::new(),
+            ear,
             driver: Driver::new(threaded.then(|| engine.clone())),
             backlog: Mutex::new(Rank::Leaf, VecDeque::new()),
             backlog_length: AtomicUsize::new(0),
@@ -198,10 +210,12 @@ impl Engine {
             topology.policies.clear();
             std::mem::take(&mut topology.queues).into_iter().flatten().collect()
         };
+        // Whatever foreign code does, the rest is done first.
+        let _deferred = Deferred::begin();
         // All are closed before foreign code runs: whoever is woken finds no deadline of a queue that cannot be found.
         let mut work = Work::default();
         for cell in cells {
-            let closed = cell.close(self, &mut work, |_| Ok::<(), std::convert::Infallible>(()));
+            let closed = cell.close(self, &mut work, Cause::BrokerStopped, |_| Ok::<(), Infallible>(()));
             debug_assert!(closed.is_ok());
             self.deadlines.set(cell.id, Moment::MAX);
         }

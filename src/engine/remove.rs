@@ -7,21 +7,23 @@ use super::cell::QueueCell;
 use super::work::Work;
 use super::{Engine, Topology};
 use crate::base::SessionId;
+use crate::port::Cause;
 use crate::queue::QueueState;
 use std::sync::Arc;
 
 impl Engine {
-    /// Removes a queue, if `allow` agrees; it is asked under the queue's lock. Returns how many messages were ready, or
+    /// Removes a queue, for this cause, if `allow` agrees; it is asked under the queue's lock. Returns how many messages were ready, or
     /// `None` where it was gone already.
     pub(crate) fn remove_queue<E>(
         &self,
         cell: &Arc<QueueCell>,
+        cause: Cause,
         allow: impl FnOnce(&QueueState) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
         let mut work = Work::default();
         let ready = {
             let mut topology = self.topology.write();
-            let Some(ready) = cell.close(self, &mut work, allow)? else { return Ok(None) };
+            let Some(ready) = cell.close(self, &mut work, cause, allow)? else { return Ok(None) };
             take_out(&mut topology, cell);
             self.deadlines.set(cell.id, crate::base::Moment::MAX);
             ready
@@ -34,7 +36,8 @@ impl Engine {
     pub(crate) fn auto_delete(&self, cell: &Arc<QueueCell>) {
         if cell.spec.auto_delete {
             // Somebody may have attached in between; then it stays.
-            let _ = self.remove_queue(cell, |state| if state.counts().consumers == 0 { Ok(()) } else { Err(()) });
+            let unused = |state: &QueueState| if state.counts().consumers == 0 { Ok(()) } else { Err(()) };
+            let _ = self.remove_queue(cell, Cause::NoConsumers, unused);
         }
     }
 
@@ -47,7 +50,7 @@ impl Engine {
             (own, 0) if own > 0 => Ok(()),
             _ => Err(()),
         };
-        matches!(self.remove_queue(cell, allow), Ok(Some(_)))
+        matches!(self.remove_queue(cell, Cause::NoConsumers, allow), Ok(Some(_)))
     }
 
     /// Removes a queue whose time without use has ended, unless it was used in between.
@@ -57,7 +60,7 @@ impl Engine {
             true => Ok(()),
             false => Err(()),
         };
-        let _ = self.remove_queue(cell, still);
+        let _ = self.remove_queue(cell, Cause::Unused, still);
     }
 }
 

@@ -9,6 +9,7 @@ use super::waiter::{Waiter, Wakes, wake_all};
 use crate::base::Name;
 use crate::base::sync::{Mutex, Rank};
 use crate::message::{Envelope, SharedEnvelope};
+use crate::port::What;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Weak;
@@ -21,8 +22,9 @@ const ADDRESS: &str = "amq.rabbitmq.reply-to.";
 
 /// Whoever waits for direct replies.
 pub(crate) trait ReplySink: Send + Sync + fmt::Debug {
-    /// A reply arrived for the consumer `tag`. Returns whoever waits for it, to be woken without a lock.
-    fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Waiter>;
+    /// A reply arrived for the consumer `tag`. Returns whoever waits for it, to be woken without a lock; the outer `None`
+    /// is a reply that is not taken.
+    fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Option<Waiter>>;
 }
 
 /// The addresses at which somebody waits.
@@ -80,17 +82,23 @@ impl Engine {
         envelope.exchange().is_empty() && envelope.keys().any(|key| key.starts_with(ADDRESS))
     }
 
-    /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same.
-    pub(crate) fn reply(&self, envelope: &SharedEnvelope) {
+    /// Hands a message to those who wait for it as a direct reply. It goes its way to queues all the same. True where
+    /// somebody waits.
+    pub(crate) fn reply(&self, envelope: &SharedEnvelope) -> bool {
         if !self.may_be_reply(envelope) {
-            return;
+            return false;
         }
+        let mut is_reply = false;
         let mut wakes = Wakes::new();
         for waiting in self.replies.find(envelope) {
             if let Some(sink) = waiting.sink.upgrade() {
-                wakes.extend(sink.reply(&waiting.tag, SharedEnvelope::clone(envelope)));
+                is_reply = true;
+                let taken = sink.reply(&waiting.tag, SharedEnvelope::clone(envelope));
+                self.say_of(envelope, || What::Replied { consumer: waiting.tag.clone(), taken: taken.is_some() });
+                wakes.extend(taken.flatten());
             }
         }
         wake_all(wakes);
+        is_reply
     }
 }

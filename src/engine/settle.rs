@@ -8,14 +8,23 @@ use super::waiter::Waiter;
 use super::work::Work;
 use crate::base::SessionId;
 use crate::message::SharedEnvelope;
+use crate::port::Cause;
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Done, Handout, Settlement};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 impl Engine {
-    /// Settles deliveries of one queue, in the order given. False where the queue is gone: then there is nothing to do.
-    pub(crate) fn settle(&self, cell: &Arc<QueueCell>, refs: &[DeliveryRef], settlement: Settlement) -> bool {
+    /// Settles deliveries of one queue, in the order given, for this cause. False where the queue is gone: then there is
+    /// nothing to do.
+    pub(crate) fn settle(
+        &self,
+        cell: &Arc<QueueCell>,
+        refs: &[DeliveryRef],
+        settlement: Settlement,
+        cause: Cause,
+    ) -> bool {
         let settled = self.act(cell, |state, effects| {
+            effects.because(cause);
             let now = self.now_for(state, None);
             state.settle(now, refs, settlement, effects);
         });
@@ -92,9 +101,16 @@ impl Engine {
     /// A consumer is cancelled by its client. Where it is a plain one, `left` has what was put down for it behind its ring.
     /// An auto-delete queue goes with its last consumer.
     pub(crate) fn detach(&self, cell: &Arc<QueueCell>, consumer: ConsumerId, left: &mut VecDeque<Handout>) {
+        // Whatever foreign code does, the rest is done first.
+        let _deferred = self.quietly();
         let now = self.clock.now();
         let mut work = Work::default();
-        let was_here = cell.act(self, &mut work, |state, effects| state.detach(now, consumer, effects));
+        let was_here = cell.act(self, &mut work, |state, effects| {
+            if let Some(listening) = effects.listening() {
+                listening.detached(consumer, Cause::ConsumerCancelled);
+            }
+            state.detach(now, consumer, effects)
+        });
         for sink in cell.take_sinks(|sink| sink.consumer == consumer) {
             work.rest().sinks.push(sink.left_to(left));
         }
@@ -104,15 +120,21 @@ impl Engine {
         }
     }
 
-    /// A session ends on this queue: its consumers go, what it has out comes back.
-    pub(crate) fn close_session(&self, cell: &Arc<QueueCell>, session: SessionId) {
+    /// A session ends on this queue, for this cause: its consumers go, what it has out comes back.
+    pub(crate) fn close_session(&self, cell: &Arc<QueueCell>, session: SessionId, cause: Cause) {
         let now = self.clock.now();
         // A queue that goes with its last consumer goes before anything comes back to it: it dead-letters nothing.
         if self.auto_delete_with_session(cell, session) {
             return;
         }
         let mut work = Work::default();
-        cell.act(self, &mut work, |state, effects| state.close_session(now, session, effects));
+        cell.act(self, &mut work, |state, effects| {
+            if let Some(listening) = effects.listening() {
+                listening.because(cause);
+                listening.session_left(session, cause);
+            }
+            state.close_session(now, session, effects);
+        });
         let sinks = cell.take_sinks(|sink| sink.session == session);
         work.rest().sinks.extend(sinks);
         self.finish(work);

@@ -1,10 +1,13 @@
 //! Sinks: where a queue's deliveries go, each consumer's own.
 
 use super::cell::QueueCell;
+use super::facts::Listening;
 use super::mailbox::Mailbox;
 use super::waiter::Waiter;
 use crate::base::{Name, SessionId};
-use crate::queue::effect::{ConsumerId, Effect, Effects, Handout, Outbox};
+use crate::message::SharedEnvelope;
+use crate::port::Cause;
+use crate::queue::effect::{ConsumerId, Effect, Effects, Handout, Note, Offered, Outbox};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -53,9 +56,43 @@ pub(crate) struct Sinks {
     pub(crate) woken: Vec<Waiter>,
     /// How many consumers wait at their mailboxes.
     awaited: usize,
+    /// Whoever listens to what becomes of messages.
+    listening: Option<Box<Listening>>,
 }
 
 impl Sinks {
+    /// No sinks; and whoever listens.
+    pub(crate) fn new(listening: Option<Listening>) -> Self {
+        Self { listening: listening.map(Box::new), ..Self::default() }
+    }
+
+    /// Whoever listens to what becomes of messages.
+    #[inline]
+    pub(crate) fn listening(&mut self) -> Option<&mut Listening> {
+        self.listening.as_deref_mut()
+    }
+
+    /// What comes back from now on comes back for this cause.
+    #[inline]
+    pub(crate) fn because(&mut self, cause: Cause) {
+        if let Some(listening) = self.listening() {
+            listening.because(cause);
+        }
+    }
+
+    /// Lets the queue take in a message of which it was said where it goes, and says where the queue refuses it.
+    pub(crate) fn taking(&mut self, envelope: &SharedEnvelope, take: impl FnOnce(&mut Self) -> Offered) -> Offered {
+        if let Some(listening) = self.listening() {
+            listening.announced(true);
+        }
+        let offered = take(self);
+        if let Some(listening) = self.listening() {
+            listening.announced(false);
+            listening.refused(envelope, offered);
+        }
+        offered
+    }
+
     /// The sink of a consumer.
     #[inline(always)]
     pub(crate) fn of(&mut self, consumer: ConsumerId) -> Option<&mut SinkOf> {
@@ -142,6 +179,24 @@ impl Outbox for Sinks {
                 self.wake(waiter);
             }
             None => self.effects.push(Effect::Deliver(handout)),
+        }
+    }
+
+    #[inline]
+    fn is_heard(&self) -> bool {
+        self.listening.is_some()
+    }
+
+    #[inline]
+    fn note(&mut self, envelope: &SharedEnvelope, note: Note) {
+        if let Some(listening) = self.listening() {
+            listening.note(envelope, note);
+        }
+    }
+
+    fn attached(&mut self, consumer: ConsumerId) {
+        if let Some(listening) = self.listening() {
+            listening.attached(consumer);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::request::{ExchangeBinding, QueueBinding};
 use super::{Engine, Topology};
 use crate::base::{ExchangeId, Limits, Name, SessionId};
 use crate::message::Table;
+use crate::port::What;
 use crate::route::{Bound, Destination, ExchangeKind, Predicate};
 use std::borrow::Cow;
 
@@ -45,14 +46,50 @@ impl Engine {
     /// What needs no lock is checked before it is taken: publishers wait for it.
     pub(crate) fn bind(&self, owner: Option<SessionId>, asked: Asked<'_>) -> Result<(), TopologyError> {
         let checked = asked.checked(&self.limits);
-        self.changing()?.bind(&self.limits, owner, &checked?).map(|_| ())
+        self.bind_in(&mut *self.changing()?, owner, &checked?)?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Makes a binding under the topology's lock; says whether it is new.
+    pub(crate) fn bind_in(
+        &self,
+        topology: &mut Topology,
+        owner: Option<SessionId>,
+        asked: &Checked<'_>,
+    ) -> Result<bool, TopologyError> {
+        let new = topology.bind(&self.limits, owner, asked)?;
+        if new {
+            self.say_bound(asked, |source, exchange, key| What::Bound { source, exchange, key });
+        }
+        Ok(new)
+    }
+
+    /// Says that a binding was made, or undone.
+    fn say_bound(&self, asked: &Checked<'_>, what: impl FnOnce(Name, Option<Name>, Name) -> What) {
+        let Some(ear) = &self.ear else { return };
+        // All were checked when the binding was.
+        let name = |text: &str| Name::new(text).unwrap_or_default();
+        let (queue, exchange) = match &asked.destination {
+            End::Queue(queue) => (Some(name(queue)), None),
+            End::Exchange(exchange) => (None, Some(name(exchange))),
+        };
+        ear.note(queue.as_ref(), None, what(name(&asked.source), exchange, name(asked.key)));
     }
 
     /// Undoes a binding. That there was none is no error.
     pub(crate) fn unbind(&self, owner: Option<SessionId>, asked: Asked<'_>) -> Result<(), TopologyError> {
         asked.check_size(&self.limits)?;
         let checked = asked.check_default();
-        self.changing()?.unbind(owner, &checked?)
+        {
+            let mut topology = self.changing()?;
+            let checked = checked?;
+            if topology.unbind(owner, &checked)? {
+                self.say_bound(&checked, |source, exchange, key| What::Unbound { source, exchange, key });
+            }
+        }
+        self.tell();
+        Ok(())
     }
 
     /// Binds an exchange to another.
@@ -95,13 +132,15 @@ impl Topology {
         Ok(self.graph.bind(source, binding)?)
     }
 
-    fn unbind(&mut self, owner: Option<SessionId>, asked: &Checked<'_>) -> Result<(), TopologyError> {
-        let Ok((source, binding)) = self.find_binding(asked) else { return Ok(()) };
-        if self.graph.is_bound(source, binding) {
+    /// Undoes a binding; says whether there was one.
+    fn unbind(&mut self, owner: Option<SessionId>, asked: &Checked<'_>) -> Result<bool, TopologyError> {
+        let Ok((source, binding)) = self.find_binding(asked) else { return Ok(false) };
+        let is_there = self.graph.is_bound(source, binding);
+        if is_there {
             self.check_owner(binding.destination, owner)?;
             self.graph.unbind(source, binding);
         }
-        Ok(())
+        Ok(is_there)
     }
 
     /// The binding as the graph knows it, if both its ends are there.

@@ -6,6 +6,7 @@ use super::request::{ExchangeDeclare, ExchangeDelete};
 use super::{Engine, Topology};
 use crate::base::{ExchangeId, Limits, Name};
 use crate::message::{Table, Value};
+use crate::port::What;
 use crate::queue::{Inequivalent, equivalent};
 use crate::route::{ExchangeKind, ExchangeSpec, Graph};
 
@@ -18,7 +19,24 @@ impl Engine {
         if request.passive {
             return self.exchange_check(&request.exchange);
         }
-        self.changing()?.exchange_declare(&self.limits, request).map(|_| ())
+        self.exchange_declare_in(&mut *self.changing()?, request)?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Declares an exchange under the topology's lock; says whether it is new.
+    pub(crate) fn exchange_declare_in(
+        &self,
+        topology: &mut Topology,
+        request: &ExchangeDeclare,
+    ) -> Result<bool, TopologyError> {
+        let new = topology.exchange_declare(&self.limits, request)?;
+        if new && self.is_heard() {
+            let exchange = Name::new(stripped(&request.exchange)?)?;
+            let kind = request.kind.parse::<ExchangeKind>()?.as_str();
+            self.say(|| What::ExchangeDeclared { exchange, kind });
+        }
+        Ok(new)
     }
 
     /// Checks that an exchange is there.
@@ -44,7 +62,11 @@ impl Engine {
         if request.if_unused && topology.graph.in_use(id) {
             return Err(TopologyError::ExchangeInUse { exchange: name.into() });
         }
+        let exchange = topology.graph.exchange(id).map(|spec| spec.name.clone());
         topology.graph.remove(id);
+        self.say(|| What::ExchangeDeleted { exchange: exchange.unwrap_or_default() });
+        drop(topology);
+        self.tell();
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::fits::{check_arguments, stripped};
 use super::request::{QueueDeclare, QueueDeclared, QueueDelete};
 use super::{Engine, Topology};
 use crate::base::{Name, QueueId, SessionId};
+use crate::port::{Cause, What};
 use crate::queue::effect::QueueLimits;
 use crate::queue::{QueueFlags, QueueKind, QueueSpec, QueueState};
 use std::sync::Arc;
@@ -89,7 +90,7 @@ impl Engine {
             }
             Ok(())
         };
-        let ready = self.remove_queue(&cell, allow)?;
+        let ready = self.remove_queue(&cell, Cause::Asked, allow)?;
         Ok(ready.unwrap_or(0) as u64)
     }
 
@@ -162,12 +163,16 @@ impl Engine {
         }
         let settings = Arc::clone(&topology.settings);
         let limits = QueueLimits::from(&self.limits);
-        let cell = Arc::new(QueueCell::new(id, serial, spec, owner, settings, limits, self.clock.now()));
+        let cell = Arc::new(QueueCell::new(id, serial, spec, owner, settings, limits, self));
         self.deadlines.reserve(id);
         if let Some(place) = topology.queues.get_mut(slot as usize) {
             *place = Some(Arc::clone(&cell));
         }
         topology.graph.insert_queue(name, id);
+        if let Some(ear) = &self.ear {
+            let (durable, kind) = (cell.spec.durable, cell.spec.kind.as_str());
+            ear.note(Some(&cell.spec.name), None, What::QueueDeclared { durable, kind });
+        }
         Ok(cell)
     }
 

@@ -4,14 +4,16 @@
 //! waker may run foreign code. Blocking is parking; before it, whoever may be served soon stays awake for a few
 //! microseconds ([`soon`]), since waking a parked thread costs a hundred times that of one that spins.
 
+use super::facts::Ear;
 use crate::base::Moment;
 use crate::port::Clock;
 use crossbeam_utils::Backoff;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::task::Waker;
-use std::thread::Thread;
+use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 
 /// Somebody who waits: woken by [`Waiter::wake`], once or more often, with or without reason.
@@ -21,6 +23,27 @@ pub(crate) enum Waiter {
     Thread(Thread),
     /// A pending task.
     Task(Waker),
+}
+
+/// A thread, to be told from others.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Me(ThreadId);
+
+impl Me {
+    /// The calling thread.
+    pub(crate) fn this() -> Self {
+        Self(std::thread::current().id())
+    }
+
+    /// Whether it is the calling thread.
+    pub(crate) fn is_this(&self) -> bool {
+        *self == Self::this()
+    }
+
+    /// Whether the calling thread panics.
+    pub(crate) fn is_panicking() -> bool {
+        std::thread::panicking()
+    }
 }
 
 /// Waiters taken under a lock, to be woken after it.
@@ -85,6 +108,21 @@ thread_local! {
 struct Later {
     wakes: Wakes,
     freed: Vec<Box<dyn Any>>,
+    /// Whose facts are to be handed over.
+    ears: Vec<Arc<Ear>>,
+}
+
+/// Has facts handed over at the end, where this thread is [`Deferred`]. False where it is not.
+pub(crate) fn tell_later(ear: &Arc<Ear>) -> bool {
+    let kept = DEFERRED.try_with(|deferred| {
+        let mut deferred = deferred.borrow_mut();
+        let Some(later) = &mut *deferred else { return false };
+        if !later.ears.iter().any(|known| Arc::ptr_eq(known, ear)) {
+            later.ears.push(Arc::clone(ear));
+        }
+        true
+    });
+    kept.unwrap_or(false)
 }
 
 /// Keeps them where this thread is [`Deferred`], else gives them back.
@@ -122,9 +160,10 @@ impl Drop for Deferred {
         if self.outermost {
             let kept = DEFERRED.try_with(|deferred| deferred.borrow_mut().take());
             // What they run may call the engine, and is not deferred any more.
-            let Later { wakes, freed } = kept.ok().flatten().unwrap_or_default();
+            let Later { wakes, freed, ears } = kept.ok().flatten().unwrap_or_default();
             wake_all(wakes);
             drop(freed);
+            ears.iter().for_each(Ear::tell);
         }
     }
 }

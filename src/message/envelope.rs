@@ -225,9 +225,9 @@ impl Envelope {
         self.failures
     }
 
-    /// The message as a quorum queue lets it go after so many failed deliveries.
-    pub(crate) fn with_failures(&self, failures: u32) -> Self {
-        Self { failures, ..self.clone() }
+    /// The message as a queue lets it go after so many failed deliveries.
+    pub(crate) fn after_failures(self, failures: u32) -> Self {
+        Self { failures, ..self }
     }
 
     /// Its priority; not set is 0.

@@ -1,8 +1,11 @@
-//! Floor 3, the ports: what the engine needs from outside, as traits.
+//! Floor 3, the ports: what the engine needs from outside, or tells it, as traits.
 //!
-//! Time is the first of them. A store that keeps durable queues, and a tap that listens, will stand beside it; the
-//! machines are written for both (they say what happened, as effects) and know neither.
+//! Time, and whoever listens. A store that keeps durable queues will stand beside them; the machines are written for it
+//! (they say what happened, as effects) and know none of the three.
 
 mod clock;
+mod tap;
+mod tap_text;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use tap::{Cause, Dropping, Fact, MessageRef, Refusing, Tap, What};

@@ -166,6 +166,8 @@ pub enum Effect {
         reason: Reason,
         /// By which number to bury it.
         burial: Option<u64>,
+        /// How often its delivery failed, here and in the quorum queues it died in before.
+        failures: u32,
     },
     /// This consumer was cancelled by the queue.
     Detached {
@@ -190,6 +192,52 @@ pub trait Outbox {
     fn deliver(&mut self, handout: Handout) {
         self.push(Effect::Deliver(handout));
     }
+
+    /// Whether somebody listens to what is noted. Mostly nobody does.
+    fn is_heard(&self) -> bool {
+        false
+    }
+
+    /// This became of a message. What is lent is not noted: where somebody listens, no consumer keeps anything.
+    fn note(&mut self, _envelope: &SharedEnvelope, _note: Note) {}
+
+    /// This consumer was let in, and is served from now on.
+    fn attached(&mut self, _consumer: ConsumerId) {}
+}
+
+/// What became of a message in its queue, for whoever listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It came in.
+    Enqueued,
+    /// It goes out.
+    Delivered {
+        /// Who receives it.
+        session: SessionId,
+        /// For which consumer; none for `basic.get`.
+        consumer: Option<ConsumerId>,
+        /// Which attempt this is, from 1.
+        attempt: u32,
+        /// No acknowledgement is due.
+        no_ack: bool,
+    },
+    /// It is done.
+    Acknowledged {
+        /// Nobody had to say so.
+        automatic: bool,
+    },
+    /// It came back, to go out again.
+    Requeued,
+    /// It died.
+    Died(Reason),
+    /// Somebody has taken the dead letter that was kept.
+    Buried,
+    /// The dead letter that was kept, of one that died of this, is kept no longer.
+    Forgotten(Reason),
+    /// It was purged.
+    Purged,
+    /// It goes with its queue.
+    Lost,
 }
 
 impl Outbox for Effects {

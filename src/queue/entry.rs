@@ -1,6 +1,6 @@
 //! A message in a queue, what is out, and what is done with.
 
-use super::effect::{Claim, ConsumerId, DeliveryRef, Handout, Loan};
+use super::effect::{Claim, ConsumerId, DeliveryRef, Handout, Loan, Note, Outbox};
 use super::spec::Settings;
 use crate::base::{Moment, SessionId};
 use crate::message::SharedEnvelope;
@@ -44,6 +44,24 @@ impl Entry {
         if self.returns > 0 { self.returns } else { self.failures }
     }
 
+    /// That it goes out, for whoever listens; and that it is done with that, where no acknowledgement is due.
+    #[inline]
+    pub(crate) fn note_delivery(
+        &self,
+        session: SessionId,
+        consumer: Option<ConsumerId>,
+        no_ack: bool,
+        fx: &mut impl Outbox,
+    ) {
+        if fx.is_heard() {
+            let attempt = self.shown().saturating_add(1);
+            fx.note(&self.envelope, Note::Delivered { session, consumer, attempt, no_ack });
+            if no_ack {
+                fx.note(&self.envelope, Note::Acknowledged { automatic: true });
+            }
+        }
+    }
+
     /// The entry on its way to somebody, who need not settle it as far as this says.
     pub(crate) fn handout(&self, session: SessionId, consumer: Option<ConsumerId>, counted: bool) -> Handout {
         Handout {
@@ -55,6 +73,13 @@ impl Entry {
             returns: self.shown(),
             counted,
         }
+    }
+}
+
+/// Says, to whoever listens, what becomes of all of these.
+pub(crate) fn note_all<'a>(entries: impl Iterator<Item = &'a Entry>, note: Note, fx: &mut impl Outbox) {
+    if fx.is_heard() {
+        entries.for_each(|entry| fx.note(&entry.envelope, note));
     }
 }
 
@@ -191,6 +216,15 @@ impl Unacked {
             .collect();
         found.sort_unstable_by_key(|(reference, _)| reference.serial);
         found
+    }
+
+    /// Says, to whoever listens, that everything is lost, in the order in which it was handed over.
+    pub(crate) fn note_lost(&self, fx: &mut impl Outbox) {
+        if fx.is_heard() {
+            let mut outs: Vec<_> = self.iter().collect();
+            outs.sort_unstable_by_key(|(reference, _)| reference.serial);
+            outs.into_iter().for_each(|(_, out)| fx.note(&out.entry.envelope, Note::Lost));
+        }
     }
 
     /// Forgets everything.

@@ -503,7 +503,7 @@ impl<M: Model> Harness<M> {
                     let handed = self.handed(&handout);
                     step.handed.push(handed);
                 }
-                Effect::Die { envelope, reason, burial } => {
+                Effect::Die { envelope, reason, burial, .. } => {
                     let id = envelope.properties().timestamp.unwrap_or(0);
                     step.died.push((id, reason, burial.is_some()));
                     if let Some(burial) = burial.filter(|_| !self.letters.iter().any(|(_, known)| *known == id)) {

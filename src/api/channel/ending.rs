@@ -9,6 +9,7 @@ use crate::base::{Name, SessionId};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
 use crate::engine::waiter::{Waiter, wake_all};
+use crate::port::Cause;
 use crate::queue::QueueKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,16 +45,16 @@ impl ChannelCell {
 
 impl Ending {
     /// A part of the second step: classic queues have back what was out.
-    pub(crate) fn leave_classic(&mut self, engine: &Engine) {
+    pub(crate) fn leave_classic(&mut self, engine: &Engine, cause: Cause) {
         let classic = |queue: &Arc<QueueCell>| queue.spec.kind == QueueKind::Classic;
         let (classic, others) = std::mem::take(&mut self.concerned).into_iter().partition(classic);
         self.concerned = others;
-        leave(engine, classic, self.session);
+        leave(engine, classic, self.session, cause);
     }
 
     /// The second step, or what is left of it.
-    pub(crate) fn finish(self, engine: &Engine) {
-        leave(engine, self.concerned, self.session);
+    pub(crate) fn finish(self, engine: &Engine, cause: Cause) {
+        leave(engine, self.concerned, self.session, cause);
         if let Some(address) = self.reply {
             engine.replies.close(&address);
         }
@@ -62,8 +63,8 @@ impl Ending {
 }
 
 /// Ends consumers, gives back what is out.
-fn leave(engine: &Engine, queues: Vec<Arc<QueueCell>>, session: SessionId) {
+fn leave(engine: &Engine, queues: Vec<Arc<QueueCell>>, session: SessionId, cause: Cause) {
     for queue in queues {
-        engine.close_session(&queue, session);
+        engine.close_session(&queue, session, cause);
     }
 }

@@ -333,13 +333,13 @@ impl Sink for Inbox {
 }
 
 impl ReplySink for Inbox {
-    fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Waiter> {
+    fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Option<Waiter>> {
         let mut inner = self.inner.lock();
-        if self.is_full() {
+        if self.is_full() || inner.ended {
             return None;
         }
         let delivery_tag = inner.ledger.next_tag();
-        self.tell(&mut inner, Arrival::Reply { consumer_tag: tag.clone(), delivery_tag, envelope })
+        Some(self.tell(&mut inner, Arrival::Reply { consumer_tag: tag.clone(), delivery_tag, envelope }))
     }
 }
 

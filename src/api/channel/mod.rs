@@ -30,6 +30,7 @@ use crate::base::{ReplyCode, SessionId};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
 use crate::engine::waiter::Deferred;
+use crate::port::Cause;
 use crate::queue::effect::Settlement;
 use crate::session::SessionState;
 pub(crate) use inbox::Unreceived;
@@ -216,6 +217,6 @@ impl ChannelCell {
 
     /// Ends consumers, gives back what is out, forgets the transaction.
     fn shut(&self, state: &mut State, close: Option<Close>) {
-        self.end_inbox(state, close, Unreceived::Dropped).finish(self.connection.engine());
+        self.end_inbox(state, close, Unreceived::Dropped).finish(self.connection.engine(), Cause::ChannelClosed);
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Held {
     envelope: SharedEnvelope,
     cells: Cells,
     mandatory: bool,
+    /// Somebody waited for it as a direct reply.
+    is_reply: bool,
 }
 
 impl Channel {
@@ -63,8 +65,12 @@ impl Channel {
         }
         let (envelope, cells) = self.prepare(state, publish, message)?;
         state.note_publisher(&cells);
-        let held = Held { envelope, cells, mandatory: publish.mandatory };
-        self.engine().reply(&held.envelope);
+        let mut held = Held { envelope, cells, mandatory: publish.mandatory, is_reply: false };
+        let is_held = state.session.transaction().is_some();
+        if !is_held {
+            self.announce(&held);
+        }
+        held.is_reply = self.engine().reply(&held.envelope);
         if let Some(transaction) = state.session.transaction() {
             transaction.publish(held);
             return Ok(None);
@@ -109,6 +115,7 @@ impl Channel {
         let cells = match self.engine().route(exchange, &envelope) {
             Ok(cells) => cells,
             Err(no_route) => {
+                self.engine().unpublished(&envelope, no_route);
                 *message = Some(Envelope::give_back(envelope));
                 return Err(refused(exchange, no_route));
             }
@@ -160,8 +167,16 @@ impl Channel {
         }
     }
 
+    /// Says where a message goes.
+    pub(super) fn announce(&self, held: &Held) {
+        self.engine().announce(Some(self.cell.inbox.session), &held.envelope, &held.cells);
+    }
+
     /// Gives a mandatory message that no queue gets back to its publisher.
     pub(super) fn give_back(&self, held: &Held) {
+        if held.cells.is_empty() && (held.mandatory || !held.is_reply) {
+            self.engine().unroutable(&held.envelope, held.mandatory);
+        }
         if held.mandatory && held.cells.is_empty() {
             wake_all(self.cell.inbox.put_return(SharedEnvelope::clone(&held.envelope)).into_iter().collect());
         }

@@ -3,6 +3,7 @@
 use super::inbox::Unsettled;
 use super::{Channel, Close, Fault, Requeue, State, Tags};
 use crate::base::ReplyCode;
+use crate::port::Cause;
 use crate::queue::effect::{DeliveryRef, Settlement};
 use crate::session::{Groups, UnknownTag};
 
@@ -76,7 +77,7 @@ impl Channel {
                 return Err(Fault::new(ReplyCode::NotImplemented, "requeue=false"));
             }
             let entries = channel.cell.inbox.take_all();
-            channel.settle_now(entries, Settlement::Requeue);
+            channel.settle_now(entries, Settlement::Requeue, Cause::Recovered);
             Ok(())
         })
     }
@@ -99,7 +100,7 @@ impl Channel {
         settlement: Settlement,
     ) -> Result<(), Fault> {
         let Some(transaction) = state.session.transaction() else {
-            self.settle_now(entries, settlement);
+            self.settle_now(entries, settlement, Cause::Asked);
             return Ok(());
         };
         let most = self.engine().limits.transaction_operations;
@@ -113,20 +114,20 @@ impl Channel {
     }
 
     /// Settles deliveries that have left the ledger, group by group as RabbitMQ does.
-    pub(super) fn settle_now(&self, entries: Vec<(u64, Unsettled)>, settlement: Settlement) {
+    pub(super) fn settle_now(&self, entries: Vec<(u64, Unsettled)>, settlement: Settlement, cause: Cause) {
         // The channel-wide limit has room again before a queue asks for it; queues that were refused are resumed after.
         // `basic.get` takes nothing from the limit, so it gives nothing back.
         let given = entries.iter().filter(|(_, entry)| entry.consumer_tag.is_some()).count();
         let opened = self.cell.inbox.credit.give(u32::try_from(given).unwrap_or(u32::MAX));
         if let [(_, entry)] = &*entries {
-            self.engine().settle(&entry.queue, &[entry.reference], settlement);
+            self.engine().settle(&entry.queue, &[entry.reference], settlement, cause);
         } else {
             for group in Groups::new(entries, |entry| (&entry.queue.spec.name, entry.consumer_tag.as_ref())) {
                 // A queue that was deleted and declared again has the same name.
                 for same in group.chunk_by(|(_, a), (_, b)| a.queue.serial == b.queue.serial) {
                     let refs: Vec<DeliveryRef> = same.iter().map(|(_, entry)| entry.reference).collect();
                     if let [(_, entry), ..] = same {
-                        self.engine().settle(&entry.queue, &refs, settlement);
+                        self.engine().settle(&entry.queue, &refs, settlement, cause);
                     }
                 }
             }

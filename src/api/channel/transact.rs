@@ -3,6 +3,7 @@
 use super::inbox::Unsettled;
 use super::publish::Verdict;
 use super::{Channel, Close, Fault};
+use crate::port::Cause;
 use crate::queue::QueueKind;
 use crate::queue::effect::Settlement;
 use crate::session::ModeError;
@@ -44,19 +45,22 @@ impl Channel {
         self.run("tx.commit", |channel, state| {
             let committed = state.session.transactional()?.commit();
             // What the channel says itself comes before what its queues do.
-            committed.publishes.iter().for_each(|held| channel.give_back(held));
+            for held in &committed.publishes {
+                channel.announce(held);
+                channel.give_back(held);
+            }
             // An ack is urgent to a classic queue: RabbitMQ's takes it before the publishes of the same commit.
             let mut runs = committed.runs;
             for run in runs.iter_mut().filter(|run| run.kind == Settlement::Ack) {
                 let is_urgent = |(_, entry): &mut (u64, Unsettled)| entry.queue.spec.kind == QueueKind::Classic;
-                channel.settle_now(run.entries.extract_if(.., is_urgent).collect(), run.kind);
+                channel.settle_now(run.entries.extract_if(.., is_urgent).collect(), run.kind, Cause::Asked);
             }
             let mut partial = false;
             for held in committed.publishes {
                 partial |= channel.deliver(held) != Verdict::Taken;
             }
             for run in runs {
-                channel.settle_now(run.entries, run.kind);
+                channel.settle_now(run.entries, run.kind, Cause::Asked);
             }
             if partial { Err(Fault::precondition("partial tx completion")) } else { Ok(()) }
         })

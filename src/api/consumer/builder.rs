@@ -105,8 +105,10 @@ impl<'a> ConsumerBuilder<'a> {
             priority: self.priority,
             prefetch: self.prefetch,
             tag: tag.clone(),
-            keeps: true,
+            // Where somebody listens, every settlement goes through the queue.
+            keeps: !engine.is_heard(),
         };
+        let deferred = engine.quietly();
         let attached = engine.attach(&source.cell, spec, Place::Mailbox(mailbox));
         let id = attached.map_err(|refused| ConsumeError::of(refused, &source))?;
         let drained = VecDeque::new();
@@ -115,6 +117,7 @@ impl<'a> ConsumerBuilder<'a> {
         if engine.is_stopped() {
             return Err(ConsumeError::Queue(TopologyError::Closed));
         }
+        drop(deferred);
         Ok(consumer)
     }
 }

@@ -13,6 +13,7 @@ use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
 use crate::engine::mailbox::{Fetched, Ring};
 use crate::engine::waiter::{Waiter, soon};
+use crate::port::Cause;
 use crate::queue::effect::{ConsumerId, Handout};
 use std::collections::VecDeque;
 use std::fmt;
@@ -195,6 +196,7 @@ impl Consumer {
     pub fn cancel(&mut self) {
         if !self.cancelled {
             self.cancelled = true;
+            let _deferred = self.source.engine.quietly();
             let mut behind = VecDeque::new();
             self.source.engine.detach(&self.source.cell, self.id, &mut behind);
             self.drained.extend(std::iter::from_fn(|| self.ring.pop()));
@@ -211,13 +213,16 @@ impl Consumer {
 
     /// Takes the oldest that are here.
     fn take_many(&mut self, limit: usize) -> Deliveries {
+        let deferred = self.source.engine.quietly();
         let limit = limit.max(1);
         let mut here = VecDeque::with_capacity(limit.min(self.drained.len().max(self.ring.len())));
         // What was acknowledged may make room for more.
         let next = || self.next_handout().or_else(|| self.ready(None).ok().and_then(|()| self.next_handout()));
         here.extend(std::iter::from_fn(next).take(limit));
         here.iter_mut().for_each(show_count);
-        Deliveries::new(&self.source, here)
+        let here = Deliveries::new(&self.source, here);
+        drop(deferred);
+        here
     }
 
     #[inline]
@@ -226,10 +231,19 @@ impl Consumer {
             true => self.ring.pop(),
             false => self.drained.pop_front(),
         }?;
-        if self.credit.leave_window(1) {
-            self.source.engine.resume(&self.source.cell, self.session);
+        if self.credit.leave_window(1) { self.resume_with(handout) } else { Some(handout) }
+    }
+
+    /// Lets the queue go on. The delivery that is in the consumer's hands comes back if foreign code panics.
+    fn resume_with(&self, handout: Handout) -> Option<Handout> {
+        let Source { engine, cell } = &*self.source;
+        if !engine.is_heard() {
+            engine.resume(cell, self.session);
+            return Some(handout);
         }
-        Some(handout)
+        let mut held = Deliveries::new(&self.source, VecDeque::from([handout]));
+        engine.resume(cell, self.session);
+        held.take_first()
     }
 
     /// Sees to it that something is here; where nothing can be, `waiter` is registered.
@@ -291,9 +305,9 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        let _deferred = self.source.engine.quietly();
         self.cancel();
-        // Which requeues them.
-        drop(Deliveries::new(&self.source, std::mem::take(&mut self.drained)));
+        Deliveries::new(&self.source, std::mem::take(&mut self.drained)).give_back(Cause::ConsumerCancelled);
     }
 }
 

@@ -9,6 +9,7 @@ pub use error::{PublishError, PublishErrorKind, SendManyError};
 pub use many::RoutedMany;
 
 use crate::base::Name;
+use crate::engine::cell::QueueCell;
 use crate::engine::{Engine, NoRoute, Outcome};
 use crate::message::{Envelope, Message, SharedEnvelope};
 use route_cache::{At, RouteCache};
@@ -121,8 +122,7 @@ impl Publisher {
 
     /// Publishes a message without waiting, by its route.
     fn give_now(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
-        let outcome = self.engine.deliver(None, &envelope, self.routes.cells(at));
-        self.engine.reply(&envelope);
+        let outcome = deliver(&self.engine, &envelope, self.routes.cells(at), self.mandatory);
         self.release(at);
         conclude(&self.engine, &outcome, envelope, self.mandatory)
     }
@@ -271,9 +271,19 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
         Ok(cells) => cells,
         Err(why) => return Err(no_route(engine, why, envelope)),
     };
-    let outcome = engine.deliver(None, &envelope, &cells);
-    engine.reply(&envelope);
+    let outcome = deliver(engine, &envelope, &cells, false);
     conclude(engine, &outcome, envelope, false)
+}
+
+/// Brings a message to its queues.
+fn deliver(engine: &Engine, envelope: &SharedEnvelope, cells: &[Arc<QueueCell>], mandatory: bool) -> Outcome {
+    engine.announce(None, envelope, cells);
+    let outcome = engine.deliver(None, envelope, cells);
+    let is_reply = engine.reply(envelope);
+    if cells.is_empty() && (mandatory || !is_reply) {
+        engine.unroutable(envelope, mandatory);
+    }
+    outcome
 }
 
 #[inline]
@@ -286,6 +296,7 @@ fn freeze(engine: &Engine, exchange: &Name, key: &Name, message: Message) -> Res
 
 /// The error for a message without a route. A shutdown takes every exchange away: then that is the reason.
 fn no_route(engine: &Engine, why: NoRoute, envelope: SharedEnvelope) -> PublishError {
+    engine.unpublished(&envelope, why);
     let kind = match (engine.is_closed(), why) {
         (true, _) => PublishErrorKind::Closed,
         (false, NoRoute::NoExchange) => PublishErrorKind::NoExchange(envelope.exchange().to_string()),

@@ -13,6 +13,7 @@ use crate::engine::cell::QueueCell;
 use crate::engine::waiter::{Waiter, soon};
 use crate::engine::{Cells, Engine, Outcome, Work};
 use crate::message::{Message, SharedEnvelope};
+use crate::port::Refusing;
 use crate::queue::effect::Offered;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ struct Sending {
     /// Queues that lost their room while others took the message. Empty while none has taken it.
     left: Cells,
     spot: Spot,
+    /// It was said where it goes.
+    announced: bool,
 }
 
 /// Where the sender waits.
@@ -107,6 +110,7 @@ impl Publisher {
             let taken = sending.outcome.taken;
             sending.outcome.full = 1;
             engine.publishes.count(&sending.outcome);
+            sending.given_up(&engine, Refusing::Timeout);
             Err(PublishError::new(PublishErrorKind::Timeout { taken }, sending.envelope.as_given()))
         })
     }
@@ -126,7 +130,10 @@ impl Publisher {
                 // One queue says by itself whether it has room.
                 let room = if cells.len() > 1 { sending.look(&self.engine, cells, waiter) } else { Room::Yes };
                 match room {
-                    Room::Yes => sending.offer(&self.engine, cells),
+                    Room::Yes => {
+                        sending.announce(&self.engine, cells);
+                        sending.offer(&self.engine, cells);
+                    }
                     Room::Wait => return None,
                     Room::Never => return Some(self.refuse(sending)),
                 }
@@ -137,7 +144,10 @@ impl Publisher {
             }
             if sending.left.is_empty() {
                 self.engine.publishes.count(&sending.outcome);
-                self.engine.reply(&sending.envelope);
+                let is_reply = self.engine.reply(&sending.envelope);
+                if sending.outcome == Outcome::default() && (self.mandatory || !is_reply) {
+                    self.engine.unroutable(&sending.envelope, self.mandatory);
+                }
                 return Some(conclude(
                     &self.engine,
                     &sending.outcome,
@@ -178,13 +188,30 @@ impl Publisher {
     fn refuse(&self, sending: &mut Sending) -> Result<Routed, PublishError> {
         sending.outcome.refused += 1;
         self.engine.publishes.count(&sending.outcome);
+        sending.given_up(&self.engine, Refusing::TooLarge);
         conclude(&self.engine, &sending.outcome, SharedEnvelope::clone(&sending.envelope), self.mandatory)
     }
 }
 
 impl Sending {
     fn new(envelope: SharedEnvelope, at: At) -> Self {
-        Self { envelope, at: Some(at), outcome: Outcome::default(), left: Cells::new(), spot: Spot::default() }
+        let (outcome, left, spot) = (Outcome::default(), Cells::new(), Spot::default());
+        Self { envelope, at: Some(at), outcome, left, spot, announced: false }
+    }
+
+    /// Says where the message goes, once.
+    fn announce(&mut self, engine: &Engine, cells: &[Arc<QueueCell>]) {
+        if !std::mem::replace(&mut self.announced, true) {
+            engine.announce(None, &self.envelope, cells);
+        }
+    }
+
+    /// Says that the message is not waited with any longer: for those queues that are left, or else for the one that was
+    /// waited for.
+    fn given_up(&mut self, engine: &Engine, why: Refusing) {
+        let waited: Cells = self.spot.0.iter().map(|(cell, _)| Arc::clone(cell)).collect();
+        self.announce(engine, &waited);
+        engine.refused(&self.envelope, if self.left.is_empty() { &waited } else { &self.left }, why);
     }
 
     /// Looks for room in all of these, and waits at the first that has none.

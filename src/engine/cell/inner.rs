@@ -9,6 +9,7 @@ use crate::engine::sink::{Place, SinkOf, Sinks};
 use crate::engine::waiter::WaitList;
 use crate::engine::work::Work;
 use crate::message::{Envelope, SharedEnvelope};
+use crate::port::{Dropping, What};
 use crate::queue::QueueState;
 use crate::queue::effect::{Done, Effect, Offered};
 use std::sync::Arc;
@@ -180,27 +181,37 @@ impl Inner {
                         sinks.wake(waiter);
                     }
                 },
-                Effect::Die { envelope, reason, burial } => {
+                Effect::Die { envelope, reason, burial, failures } => {
                     let dead_letter = state.settings().dead_letter.clone();
                     if dead_letter.is_none() {
+                        if let Some(listening) = sinks.listening() {
+                            let why = Dropping::NoDeadLetterExchange;
+                            listening.say(Some(&envelope), What::Dropped { reason, why, kept: false });
+                        }
                         work.rest().rubbish.push(envelope);
                         continue;
                     }
-                    let letter = Letter { source: Arc::clone(cell), envelope, reason, burial, dead_letter };
+                    let source = Arc::clone(cell);
+                    let letter = Letter { source, envelope, reason, failures, burial, dead_letter };
                     work.rest().letters.push_back(letter);
                 }
-                Effect::Detached { consumer, .. } => match sinks.of(consumer) {
-                    None => {}
-                    Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
-                        if let Some(waiter) = sink.cancelled(cell, consumer, tag) {
-                            work.wake(waiter);
+                Effect::Detached { consumer, .. } => {
+                    if let Some(listening) = sinks.listening() {
+                        listening.ended(consumer);
+                    }
+                    match sinks.of(consumer) {
+                        None => {}
+                        Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
+                            if let Some(waiter) = sink.cancelled(cell, consumer, tag) {
+                                work.wake(waiter);
+                            }
+                        }
+                        Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
+                            let waiter = mailbox.end();
+                            sinks.wake(waiter);
                         }
                     }
-                    Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
-                        let waiter = mailbox.end();
-                        sinks.wake(waiter);
-                    }
-                },
+                }
                 Effect::Expired => work.rest().expired.push(Arc::clone(cell)),
             }
         }

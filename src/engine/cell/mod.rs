@@ -18,11 +18,13 @@ use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::engine::Engine;
 use crate::engine::acks::Acks;
+use crate::engine::facts::Listening;
 use crate::engine::mailbox::Fetched;
 use crate::engine::sink::{Place, SinkOf, Sinks};
 use crate::engine::waiter::{WaitList, Waiter};
 use crate::engine::work::Work;
 use crate::message::{Reason, SharedEnvelope};
+use crate::port::{Cause, Refusing, What};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use crossbeam_utils::CachePadded;
@@ -65,6 +67,8 @@ pub(crate) struct Letter {
     pub(crate) envelope: SharedEnvelope,
     /// Why.
     pub(crate) reason: Reason,
+    /// How often its delivery failed in quorum queues.
+    pub(crate) failures: u32,
     /// By which number the source buries it, where it keeps it.
     pub(crate) burial: Option<u64>,
     /// Where it goes.
@@ -80,10 +84,12 @@ impl QueueCell {
         owner: Option<SessionId>,
         settings: Arc<Settings>,
         limits: QueueLimits,
-        now: Moment,
+        engine: &Engine,
     ) -> Self {
+        let now = engine.clock.now();
+        let listening = engine.ear.as_ref().map(|ear| Listening::new(ear, &spec.name));
         let state = QueueState::new(now, spec.kind, settings, limits);
-        let (sinks, room) = (Sinks::default(), WaitList::default());
+        let (sinks, room) = (Sinks::new(listening), WaitList::default());
         let inner = Inner {
             state,
             sinks,
@@ -178,13 +184,15 @@ impl QueueCell {
     ) -> Option<Offered> {
         let mut inner = self.inner.lock();
         if self.is_closed() {
+            engine.say_with(self, envelope, || What::Refused { why: Refusing::Gone });
             return Some(Offered::Gone);
         }
         let inner = &mut *inner;
         inner.take_acks_for(self, engine, work, envelope);
         let offered = (!into_room || inner.state.has_room(envelope.body().len() as u64)).then(|| {
             let now = engine.now_for(&inner.state, Some(envelope));
-            inner.state.offer(now, publisher, SharedEnvelope::clone(envelope), &mut inner.sinks)
+            let Inner { state, sinks, .. } = inner;
+            sinks.taking(envelope, |sinks| state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks))
         });
         inner.conclude(self, engine, work);
         offered
@@ -260,6 +268,9 @@ impl QueueCell {
         let inner = &mut *inner;
         inner.take_acks(self, engine, work);
         let (session, tag) = (spec.session, spec.tag.clone());
+        if let Some(listening) = inner.sinks.listening() {
+            listening.coming(&tag, session);
+        }
         if spec.keeps {
             self.acks.get_or_init(Box::default);
         }
@@ -324,11 +335,12 @@ impl QueueCell {
         })
     }
 
-    /// Marks the queue as deleted and closes its machine, if `allow` agrees. Returns how many messages were ready.
+    /// Marks the queue as deleted, for this `cause`, and closes its machine, if `allow` agrees. Returns how many messages were ready.
     pub(crate) fn close<E>(
         self: &Arc<Self>,
         engine: &Engine,
         work: &mut Work,
+        cause: Cause,
         allow: impl FnOnce(&QueueState) -> Result<(), E>,
     ) -> Result<Option<usize>, E> {
         let mut inner = self.inner.lock();
@@ -341,6 +353,12 @@ impl QueueCell {
         inner.take_noted(self);
         inner.acking.clear();
         inner.free_dead(work);
+        if let Some(listening) = inner.sinks.listening() {
+            let counts = inner.state.counts();
+            let (ready, unacked) = (counts.ready as u64, counts.unacked as u64);
+            listening.say(None, What::QueueDeleted { cause, ready, unacked });
+            listening.because(if cause == Cause::BrokerStopped { cause } else { Cause::QueueDeleted });
+        }
         let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);
         engine.publishes.published.fetch_add(std::mem::take(&mut inner.given), Ordering::Relaxed);

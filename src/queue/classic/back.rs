@@ -6,7 +6,7 @@
 use super::ClassicQueue;
 use crate::base::{Moment, SessionId};
 use crate::message::Reason;
-use crate::queue::effect::{DeliveryRef, Done, Handout, Outbox, Settlement, over_length};
+use crate::queue::effect::{DeliveryRef, Done, Handout, Note, Outbox, Settlement, over_length};
 use crate::queue::entry::{Entry, Out};
 use smallvec::SmallVec;
 
@@ -60,9 +60,10 @@ impl ClassicQueue {
             match settlement {
                 Settlement::Ack => {
                     self.totals.acknowledged += 1;
+                    fx.note(&out.entry.envelope, Note::Acknowledged { automatic: false });
                     self.freed.put(out.entry.envelope);
                 }
-                Settlement::Requeue => self.put_back(out.entry),
+                Settlement::Requeue => self.put_back(out.entry, fx),
                 Settlement::Reject => rejected.push(out.entry),
             }
         }
@@ -86,8 +87,9 @@ impl ClassicQueue {
         }
     }
 
-    pub(super) fn put_back(&mut self, mut entry: Entry) {
+    pub(super) fn put_back(&mut self, mut entry: Entry, fx: &mut impl Outbox) {
         self.totals.requeued += 1;
+        fx.note(&entry.envelope, Note::Requeued);
         entry.returns = entry.returns.saturating_add(1);
         self.ready.insert(entry);
     }

@@ -10,9 +10,10 @@ mod consumers;
 mod ready;
 
 use super::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, Effect, Handout, Loan, Offered, Outbox, QueueLimits, over_length,
+    AttachError, Claim, ConsumerId, ConsumerSpec, Effect, Handout, Loan, Note, Offered, Outbox, QueueLimits,
+    over_length,
 };
-use super::entry::{Entry, Freed, FreedEnvelopes, Unacked, expiry};
+use super::entry::{Entry, Freed, FreedEnvelopes, Unacked, expiry, note_all};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
@@ -85,7 +86,8 @@ impl ClassicQueue {
         {
             self.totals.refused += 1;
             if self.settings.overflow == Overflow::RejectPublishDlx {
-                fx.push(Effect::Die { envelope, reason: Reason::MaxLength, burial: None });
+                let failures = envelope.failures();
+                fx.push(Effect::Die { envelope, reason: Reason::MaxLength, burial: None, failures });
             }
             return Offered::Refused;
         }
@@ -106,8 +108,12 @@ impl ClassicQueue {
                 self.totals.delivered += 1;
                 self.lend(envelope, Loan { seq, expires }, 0, (session, id), fx);
             }
-            Some(served) => self.hand_over(Entry { seq, expires, returns: 0, failures: 0, envelope }, served, fx),
+            Some(served) => {
+                fx.note(&envelope, Note::Enqueued);
+                self.hand_over(Entry { seq, expires, returns: 0, failures: 0, envelope }, served, fx);
+            }
             None => {
+                fx.note(&envelope, Note::Enqueued);
                 self.ready.insert(Entry { seq, expires, returns: 0, failures: 0, envelope });
                 // RabbitMQ looks at the head only where it may be another one; that a higher priority may have overtaken
                 // the one that its timer is set for, it does not see.
@@ -131,6 +137,7 @@ impl ClassicQueue {
         self.used = now;
         let entry = self.ready.pop()?;
         self.count_delivery(&entry);
+        entry.note_delivery(session, None, no_ack, fx);
         let handout = if no_ack {
             self.totals.acknowledged += 1;
             entry.handout(session, None, false)
@@ -158,6 +165,7 @@ impl ClassicQueue {
         }
         self.used = now;
         let id = self.consumers.insert(spec, self.limits.unacked_messages);
+        fx.attached(id);
         self.pump(now, fx);
         Ok(id)
     }
@@ -189,7 +197,7 @@ impl ClassicQueue {
         self.consumers.forget_departed(session);
         for (reference, _) in self.unacked.of_session(session) {
             if let Some(out) = self.unacked.take(reference) {
-                self.put_back(out.entry);
+                self.put_back(out.entry, fx);
             }
         }
         self.settle_down(now, fx);
@@ -203,6 +211,7 @@ impl ClassicQueue {
 
     pub(crate) fn purge(&mut self, now: Moment, fx: &mut impl Outbox) -> usize {
         self.catch_up(now, fx);
+        note_all(self.ready.iter(), Note::Purged, fx);
         let purged = self.ready.clear(&mut self.freed);
         self.timer = Moment::MAX;
         self.totals.purged += purged as u64;
@@ -236,6 +245,8 @@ impl ClassicQueue {
     }
 
     pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
+        note_all(self.ready.iter(), Note::Lost, fx);
+        self.unacked.note_lost(fx);
         self.detach_all(self.used, fx);
         self.unacked.clear(&mut self.freed);
         self.lent = Lent::default();
@@ -306,6 +317,7 @@ impl ClassicQueue {
             let Entry { seq, expires, returns, envelope, .. } = entry;
             return self.lend(envelope, Loan { seq, expires }, returns, (session, id), fx);
         }
+        entry.note_delivery(session, Some(id), no_ack, fx);
         let mut handout = entry.handout(session, Some(id), false);
         if no_ack {
             self.totals.acknowledged += 1;
@@ -369,7 +381,9 @@ impl ClassicQueue {
 
     fn die(&mut self, entry: Entry, reason: Reason, fx: &mut impl Outbox) {
         self.totals.died(reason);
-        fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None });
+        fx.note(&entry.envelope, Note::Died(reason));
+        let failures = entry.envelope.failures();
+        fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None, failures });
     }
 
     #[inline]

@@ -19,11 +19,14 @@ pub(crate) struct Dying {
 }
 
 /// One letter.
-#[derive(Debug)]
-struct Letter {
-    envelope: SharedEnvelope,
-    reason: Reason,
-    retry: Moment,
+#[derive(Clone, Debug)]
+pub(super) struct Letter {
+    pub(super) envelope: SharedEnvelope,
+    pub(super) reason: Reason,
+    /// How often its delivery failed.
+    pub(super) failures: u32,
+    /// When it is tried again.
+    pub(super) retry: Moment,
 }
 
 impl Dying {
@@ -42,27 +45,31 @@ impl Dying {
         self.retries.first().map(|(retry, _)| *retry)
     }
 
-    /// Keeps a letter, to be tried again at `retry`. Returns its number.
-    pub(crate) fn keep(&mut self, envelope: SharedEnvelope, reason: Reason, retry: Moment) -> u64 {
+    /// Keeps a letter. Returns its number.
+    pub(super) fn keep(&mut self, letter: Letter) -> u64 {
         let burial = self.next;
         self.next += 1;
-        self.bytes += envelope.body().len() as u64;
-        self.retries.insert((retry, burial));
-        self.letters.insert(burial, Letter { envelope, reason, retry });
+        self.bytes += letter.envelope.body().len() as u64;
+        self.retries.insert((letter.retry, burial));
+        self.letters.insert(burial, letter);
         burial
     }
 
-    /// Somebody has it.
-    pub(crate) fn bury(&mut self, burial: u64, freed: &mut Freed) {
-        if let Some(letter) = self.letters.remove(&burial) {
-            self.retries.remove(&(letter.retry, burial));
-            self.bytes -= letter.envelope.body().len() as u64;
-            freed.put(letter.envelope);
-        }
+    /// Somebody has it: it is given back, if it is still kept.
+    pub(super) fn bury(&mut self, burial: u64) -> Option<Letter> {
+        let letter = self.letters.remove(&burial)?;
+        self.retries.remove(&(letter.retry, burial));
+        self.bytes -= letter.envelope.body().len() as u64;
+        Some(letter)
+    }
+
+    /// All of them, in the order of death.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Letter> {
+        self.letters.values()
     }
 
     /// Whatever is to be tried again now, in the order of death; after that it waits until `retry`.
-    pub(crate) fn due(&mut self, now: Moment, retry: Moment) -> Vec<(u64, SharedEnvelope, Reason)> {
+    pub(super) fn due(&mut self, now: Moment, retry: Moment) -> Vec<(u64, Letter)> {
         let mut due = Vec::new();
         while let Some((moment, burial)) = self.retries.first().copied().filter(|(moment, _)| *moment <= now) {
             self.retries.remove(&(moment, burial));
@@ -74,7 +81,7 @@ impl Dying {
             if let Some(letter) = self.letters.get_mut(&burial) {
                 letter.retry = retry;
                 self.retries.insert((retry, burial));
-                letters.push((burial, SharedEnvelope::clone(&letter.envelope), letter.reason));
+                letters.push((burial, letter.clone()));
             }
         }
         letters

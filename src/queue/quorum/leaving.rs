@@ -1,9 +1,10 @@
 //! How messages leave a quorum queue other than to a consumer: over its length, at the end of their time, by death.
 
 use super::QuorumQueue;
+use super::dying::Letter;
 use crate::base::Moment;
 use crate::message::{Reason, SharedEnvelope};
-use crate::queue::effect::{Effect, Effects, Outbox, over_length};
+use crate::queue::effect::{Effect, Note, Outbox, over_length};
 use crate::queue::entry::Entry;
 use crate::queue::spec::{Overflow, Strategy};
 
@@ -15,10 +16,11 @@ impl QuorumQueue {
             self.publishers.look(&self.settings, ready, bytes, over);
             return;
         }
-        let mut dropped = Effects::new();
+        let mut dropped = Vec::new();
         while self.is_over() {
             let Some(entry) = self.ready.pop() else { break };
-            self.die(now, entry, Reason::MaxLength, &mut dropped);
+            fx.note(&entry.envelope, Note::Died(Reason::MaxLength));
+            dropped.push(self.death(now, entry, Reason::MaxLength));
         }
         // RabbitMQ 4.0 dead-letters what one command drops with the last first.
         dropped.into_iter().rev().for_each(|effect| fx.push(effect));
@@ -48,16 +50,19 @@ impl QuorumQueue {
     }
 
     pub(super) fn die(&mut self, now: Moment, entry: Entry, reason: Reason, fx: &mut impl Outbox) {
+        fx.note(&entry.envelope, Note::Died(reason));
+        let death = self.death(now, entry, reason);
+        fx.push(death);
+    }
+
+    fn death(&mut self, now: Moment, entry: Entry, reason: Reason) -> Effect {
         self.totals.died(reason);
-        let envelope = match entry.failures == entry.envelope.failures() {
-            true => entry.envelope,
-            false => SharedEnvelope::new(entry.envelope.with_failures(entry.failures)),
-        };
+        let Entry { envelope, failures, .. } = entry;
         let burial = self.keeps_letters().then(|| {
             let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-            self.dying.keep(SharedEnvelope::clone(&envelope), reason, retry)
+            self.dying.keep(Letter { envelope: SharedEnvelope::clone(&envelope), reason, failures, retry })
         });
-        fx.push(Effect::Die { envelope, reason, burial });
+        Effect::Die { envelope, reason, burial, failures }
     }
 
     /// Whether dead letters are kept until somebody has taken them.

@@ -13,16 +13,16 @@ mod publishers;
 mod ready;
 
 use super::effect::{
-    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Handout, Offered, Outbox, QueueLimits,
+    AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Handout, Note, Offered, Outbox, QueueLimits,
     Settlement,
 };
-use super::entry::{Entry, Freed, FreedEnvelopes, Unacked};
+use super::entry::{Entry, Freed, FreedEnvelopes, Unacked, note_all};
 use super::spec::{Overflow, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
 use crate::message::{Reason, SharedEnvelope};
 use consumers::{Consumers, Served};
-use dying::Dying;
+use dying::{Dying, Letter};
 use publishers::Publishers;
 use ready::Ready;
 use smallvec::SmallVec;
@@ -99,6 +99,7 @@ impl QuorumQueue {
             return Offered::Full;
         }
         self.totals.enqueued += 1;
+        fx.note(&envelope, Note::Enqueued);
         self.timed &= self.ready.len() + self.unacked.len() > 0;
         let failures = envelope.failures();
         let entry = Entry { failures, ..Entry::new(self.next_seq, envelope, &self.settings, 1, now) };
@@ -120,6 +121,7 @@ impl QuorumQueue {
         self.used = now;
         let entry = self.ready.pop()?;
         self.count_delivery(&entry);
+        entry.note_delivery(session, None, no_ack, fx);
         let mut handout = entry.handout(session, None, true);
         if no_ack {
             self.totals.acknowledged += 1;
@@ -148,6 +150,7 @@ impl QuorumQueue {
             match settlement {
                 Settlement::Ack => {
                     self.totals.acknowledged += 1;
+                    fx.note(&out.entry.envelope, Note::Acknowledged { automatic: false });
                     self.freed.put(out.entry.envelope);
                 }
                 Settlement::Requeue => self.return_entry(now, out.entry, fx),
@@ -170,6 +173,7 @@ impl QuorumQueue {
             // What was handed out in between has another reference and is not meant.
             let Some(mut out) = self.unacked.take(*reference) else { continue };
             self.totals.requeued += 1;
+            fx.note(&out.entry.envelope, Note::Requeued);
             out.entry.returns = out.entry.returns.saturating_add(1);
             out.entry.seq = self.next_seq;
             self.next_seq += 1;
@@ -204,6 +208,7 @@ impl QuorumQueue {
             return Err(AttachError::TooMany);
         }
         let id = self.consumers.insert(spec);
+        fx.attached(id);
         self.checkout(now, fx);
         Ok(id)
     }
@@ -256,6 +261,7 @@ impl QuorumQueue {
 
     pub(crate) fn purge(&mut self, now: Moment, fx: &mut impl Outbox) -> usize {
         self.catch_up(now, fx);
+        note_all(self.ready.iter(), Note::Purged, fx);
         let purged = self.ready.clear(&mut self.freed);
         self.totals.purged += purged as u64;
         self.keep_length(now, fx);
@@ -265,8 +271,9 @@ impl QuorumQueue {
     pub(crate) fn advance(&mut self, now: Moment, fx: &mut impl Outbox) {
         self.checkout(now, fx);
         let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
-        for (burial, envelope, reason) in self.dying.due(now, retry) {
-            fx.push(Effect::Die { envelope, reason, burial: Some(burial) });
+        for (burial, letter) in self.dying.due(now, retry) {
+            let Letter { envelope, reason, failures, .. } = letter;
+            fx.push(Effect::Die { envelope, reason, burial: Some(burial), failures });
         }
         if self.unused_until().is_some_and(|end| end <= now) {
             fx.push(Effect::Expired);
@@ -281,7 +288,10 @@ impl QuorumQueue {
     /// Somebody has taken this dead letter.
     pub(crate) fn bury(&mut self, now: Moment, burial: u64, fx: &mut impl Outbox) {
         self.catch_up(now, fx);
-        self.dying.bury(burial, &mut self.freed);
+        if let Some(letter) = self.dying.bury(burial) {
+            fx.note(&letter.envelope, Note::Buried);
+            self.freed.put(letter.envelope);
+        }
         self.checkout(now, fx);
     }
 
@@ -290,12 +300,16 @@ impl QuorumQueue {
         self.settings = Arc::new(Settings { single_active: self.settings.single_active, ..settings });
         if !self.keeps_letters() {
             // As RabbitMQ: what was promised under the old strategy is forgotten with it.
+            self.dying.iter().for_each(|letter| fx.note(&letter.envelope, Note::Forgotten(letter.reason)));
             self.dying.clear(&mut self.freed);
         }
         self.checkout(now, fx);
     }
 
     pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
+        note_all(self.ready.iter(), Note::Lost, fx);
+        self.unacked.note_lost(fx);
+        self.dying.iter().for_each(|letter| fx.note(&letter.envelope, Note::Forgotten(letter.reason)));
         for (consumer, session) in self.consumers.all() {
             fx.push(Effect::Detached { consumer, session });
         }
@@ -369,7 +383,7 @@ impl QuorumQueue {
             }
             let Some(served) = self.consumers.serve() else { break };
             let Some(entry) = self.ready.pop() else { break };
-            handouts.push((served.id.serial, self.hand_over(entry, served)));
+            handouts.push((served.id.serial, self.hand_over(entry, served, fx)));
             if served.no_ack {
                 settled.push(served.id);
             }
@@ -380,8 +394,9 @@ impl QuorumQueue {
         settled
     }
 
-    fn hand_over(&mut self, entry: Entry, served: Served) -> Handout {
+    fn hand_over(&mut self, entry: Entry, served: Served, fx: &mut impl Outbox) -> Handout {
         self.count_delivery(&entry);
+        entry.note_delivery(served.session, Some(served.id), served.no_ack, fx);
         let mut handout = entry.handout(served.session, Some(served.id), true);
         if served.no_ack {
             self.totals.acknowledged += 1;
@@ -398,6 +413,7 @@ impl QuorumQueue {
             return self.die(now, entry, Reason::DeliveryLimit, fx);
         }
         self.totals.requeued += 1;
+        fx.note(&entry.envelope, Note::Requeued);
         self.ready.put_back(entry);
     }
 
