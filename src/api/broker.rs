@@ -80,7 +80,23 @@ impl Broker {
     ///
     /// As [`Broker::connect`].
     pub fn connect_as(&self, user: &str) -> Result<Connection, Close> {
-        self.handle.connections.connect(self.engine(), user)
+        self.handle.connections.connect(self.engine(), user, None)
+    }
+
+    /// Opens a connection for the user `guest` under a name, as clients of RabbitMQ do with `connection_name`. Several may
+    /// have the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::connect`].
+    pub fn connect_named(&self, name: &str) -> Result<Connection, Close> {
+        self.handle.connections.connect(self.engine(), "guest", Some(name))
+    }
+
+    /// The connections that are open.
+    #[cfg(feature = "testing")]
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.handle.connections
     }
 
     /// Whether the broker was shut down.

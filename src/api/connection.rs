@@ -79,6 +79,12 @@ impl Connection {
     pub fn user(&self) -> &str {
         &self.cell.user
     }
+
+    /// The name it was given, or `connection-` and a number that no other has.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.cell.name
+    }
 }
 
 impl Drop for Connection {
@@ -99,6 +105,7 @@ pub(crate) struct ConnectionCell {
     engine: Arc<Engine>,
     id: SessionId,
     user: Arc<str>,
+    name: Arc<str>,
     closed: OnceLock<Close>,
     /// Its open channels. One that closes takes itself out.
     channels: Mutex<BTreeMap<u16, Weak<ChannelCell>>>,
@@ -119,6 +126,18 @@ impl ConnectionCell {
 
     pub(crate) fn user(&self) -> &str {
         &self.user
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether one of its channels is this session.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_session(&self, session: SessionId) -> bool {
+        let channels: Vec<_> = self.channels.lock().values().filter_map(Weak::upgrade).collect();
+        channels.iter().any(|channel| channel.session() == session)
     }
 
     /// What closed it, if it is closed.
@@ -250,8 +269,13 @@ impl Connections {
         Arc::new(Self { open: Mutex::new(Rank::Connection, Some(BTreeMap::new())) })
     }
 
-    /// Opens a connection for `user`.
-    pub(crate) fn connect(self: &Arc<Self>, engine: &Arc<Engine>, user: &str) -> Result<Connection, Close> {
+    /// Opens a connection for `user`, under a name.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        engine: &Arc<Engine>,
+        user: &str,
+        name: Option<&str>,
+    ) -> Result<Connection, Close> {
         let refuse = |code, what: String| Err(Close::new(Scope::Connection, code, "connection.open", what));
         let mut open = self.open.lock();
         let Some(open) = &mut *open else {
@@ -264,10 +288,12 @@ impl Connections {
                 format!("connection refused: node connection limit ({most}) is reached"),
             );
         }
+        let id = engine.next_session();
         let cell = Arc::new(ConnectionCell {
             engine: Arc::clone(engine),
-            id: engine.next_session(),
+            id,
             user: Arc::from(user),
+            name: name.map_or_else(|| format!("connection-{}", id.0).into(), Arc::from),
             closed: OnceLock::new(),
             channels: Mutex::new(Rank::Connection, BTreeMap::new()),
             exclusive: Mutex::new(Rank::Leaf, BTreeMap::new()),
@@ -285,6 +311,17 @@ impl Connections {
         }
     }
 
+    /// Ends those that are wanted, for a reason of the broker's or its operator's; says how many that were. New ones may
+    /// be opened.
+    #[cfg(feature = "testing")]
+    pub(crate) fn end_where(&self, reason: &str, wanted: impl Fn(&ConnectionCell) -> bool) -> usize {
+        let open: Vec<_> = self.open.lock().iter().flat_map(BTreeMap::values).filter_map(Weak::upgrade).collect();
+        let ended = open.iter().filter(|connection| wanted(connection)).map(|connection| {
+            connection.end(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", reason), true, None)
+        });
+        ended.count()
+    }
+
     fn forget(&self, id: SessionId) {
         if let Some(open) = &mut *self.open.lock() {
             open.remove(&id);
@@ -293,4 +330,4 @@ impl Connections {
 }
 
 /// Why connections end with their broker, in RabbitMQ's words.
-const SHUTDOWN: &str = "broker forced connection closure with reason 'shutdown'";
+pub(crate) const SHUTDOWN: &str = "broker forced connection closure with reason 'shutdown'";

@@ -38,6 +38,8 @@ pub use channel::{
     Publish, Qos, RecvChannelEvent, Requeue, Returned, Scope, Tags, TryRecvError,
 };
 pub use connection::Connection;
+#[cfg(feature = "testing")]
+pub(crate) use connection::{ConnectionCell, SHUTDOWN};
 pub use consumer::{ConsumeError, Consumer, ConsumerBuilder, Iter};
 pub use declare::{Item, Report};
 pub use declare_check::{DeclareError, Problem};

@@ -228,6 +228,14 @@ impl Listening {
         }
     }
 
+    /// All consumers go.
+    #[cfg(feature = "testing")]
+    pub(crate) fn all_left(&mut self) {
+        while let Some((consumer, ..)) = self.here.first() {
+            self.ended(*consumer);
+        }
+    }
+
     /// The machine says what became of a message.
     pub(crate) fn note(&mut self, envelope: &SharedEnvelope, note: Note) {
         let what = match note {
@@ -250,6 +258,7 @@ impl Listening {
             Note::Forgotten(reason) => What::Dropped { reason, why: Dropping::Forgotten, kept: false },
             Note::Purged => What::Purged,
             Note::Lost => What::Lost,
+            Note::NotPersistent => What::NotPersistent,
         };
         self.say(Some(envelope), what);
     }

@@ -27,6 +27,8 @@ mod quiet;
 mod remove;
 pub(crate) mod replies;
 mod request;
+#[cfg(feature = "testing")]
+mod restart;
 mod settle;
 pub(crate) mod sink;
 mod topology_bindings;

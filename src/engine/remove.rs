@@ -66,8 +66,15 @@ impl Engine {
 
 fn take_out(topology: &mut Topology, cell: &Arc<QueueCell>) {
     topology.graph.remove_queue(&cell.spec.name);
-    if let Some(slot) = topology.queues.get_mut(cell.id.0 as usize) {
-        *slot = None;
-        topology.free.push(cell.id.0);
+    topology.forget(cell);
+}
+
+impl Topology {
+    /// Frees the slot of a queue that was closed.
+    pub(super) fn forget(&mut self, cell: &QueueCell) {
+        if let Some(slot) = self.queues.get_mut(cell.id.0 as usize) {
+            *slot = None;
+            self.free.push(cell.id.0);
+        }
     }
 }

@@ -137,6 +137,24 @@ impl Sinks {
         taken
     }
 
+    /// The consumers' sinks.
+    #[cfg(feature = "testing")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SinkOf> {
+        self.sinks.iter().flatten()
+    }
+
+    /// Nothing more comes to the mailboxes of those that are `gone`.
+    #[cfg(feature = "testing")]
+    pub(crate) fn end_mailboxes(&mut self, gone: impl Fn(&SinkOf) -> bool) {
+        let mut waiters: Vec<Option<Waiter>> = Vec::new();
+        for sink in self.sinks.iter_mut().flatten().filter(|sink| gone(sink)) {
+            if let Place::Mailbox(mailbox) = &mut sink.place {
+                waiters.push(mailbox.end());
+            }
+        }
+        waiters.into_iter().for_each(|waiter| self.wake(waiter));
+    }
+
     /// Somebody waited, and need not any more.
     #[inline]
     pub(crate) fn wake(&mut self, waiter: Option<Waiter>) {

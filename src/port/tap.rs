@@ -143,7 +143,7 @@ impl Hash for MessageRef {
 /// or [`Refused`](Self::Refused), and without a queue one of [`Returned`](Self::Returned) and
 /// [`Unroutable`](Self::Unroutable). In a queue it is [`Delivered`](Self::Delivered) and [`Requeued`](Self::Requeued) any
 /// number of times, and leaves it by exactly one of [`Acknowledged`](Self::Acknowledged), [`Died`](Self::Died),
-/// [`Purged`](Self::Purged) and [`Lost`](Self::Lost). A death is followed by [`DeadLettered`](Self::DeadLettered) or
+/// [`Purged`](Self::Purged), [`Lost`](Self::Lost) and [`NotPersistent`](Self::NotPersistent). A death is followed by [`DeadLettered`](Self::DeadLettered) or
 /// [`Dropped`](Self::Dropped); for the new message that a dead letter is, all begins again, for each of its queues.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -230,6 +230,8 @@ pub enum What {
     Purged,
     /// A message went with its queue.
     Lost,
+    /// A message was in a durable classic queue, but is not persistent itself, and the broker restarted.
+    NotPersistent,
     /// A queue was made.
     QueueDeclared {
         /// Whether it would outlive its broker, were there a disk.
@@ -350,6 +352,8 @@ pub enum Cause {
     Unused,
     /// The broker stopped.
     BrokerStopped,
+    /// The broker restarted.
+    BrokerRestarted,
 }
 
 impl Refusing {
@@ -395,6 +399,7 @@ impl Cause {
             Self::NoConsumers => "last consumer gone",
             Self::Unused => "unused for too long",
             Self::BrokerStopped => "broker stopped",
+            Self::BrokerRestarted => "broker restarted",
         }
     }
 }

@@ -57,6 +57,7 @@ impl What {
             Self::Dropped { why, kept: true, .. } => write!(f, "kept by '{queue}' to be tried again: {why}"),
             Self::Buried => write!(f, "kept by '{queue}' no longer: it has arrived"),
             Self::Purged => write!(f, "purged from '{queue}'"),
+            Self::NotPersistent => write!(f, "lost from '{queue}' in a restart: it is not persistent"),
             Self::Lost => write!(f, "lost with '{queue}'"),
             _ => self.write_entity(f, queue),
         }

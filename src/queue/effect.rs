@@ -210,6 +210,8 @@ pub trait Outbox {
 pub enum Note {
     /// It came in.
     Enqueued,
+    /// A restart of the broker lost it, since it is not persistent.
+    NotPersistent,
     /// It goes out.
     Delivered {
         /// Who receives it.

@@ -227,6 +227,14 @@ impl Unacked {
         }
     }
 
+    /// All that is out, in the order in which it was handed over.
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_order(&self) -> Vec<DeliveryRef> {
+        let mut all: Vec<DeliveryRef> = self.iter().map(|(reference, _)| reference).collect();
+        all.sort_unstable_by_key(|reference| reference.serial);
+        all
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self, freed: &mut Freed) {
         freed.reserve(self.len());

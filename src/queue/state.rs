@@ -151,6 +151,19 @@ impl QueueState {
         each!(self, queue => queue.purge(now, fx))
     }
 
+    /// The broker has come back after a restart: no consumer is left, what was out has returned, and a classic queue has
+    /// lost what is not persistent. Tells how many it lost.
+    #[cfg(feature = "testing")]
+    pub fn restart(&mut self, now: Moment, fx: &mut impl Outbox) -> usize {
+        match &mut self.kind {
+            Kind::Classic(queue) => queue.restart(now, fx),
+            Kind::Quorum(queue) => {
+                queue.restart(now, fx);
+                0
+            }
+        }
+    }
+
     /// Time has come to `now`: expire what is due.
     pub fn advance(&mut self, now: Moment, fx: &mut impl Outbox) {
         each!(self, queue => queue.advance(now, fx));

@@ -32,6 +32,8 @@ pub struct Totals {
     pub full: u64,
     /// Messages purged.
     pub purged: u64,
+    /// Messages that a restart of the broker lost: transient ones, in a durable classic queue.
+    pub lost: u64,
 }
 
 impl Totals {
@@ -47,7 +49,13 @@ impl Totals {
 
     /// Messages that came in and are gone.
     pub(crate) fn gone(&self) -> u64 {
-        self.acknowledged + self.rejected + self.expired + self.max_length + self.delivery_limit + self.purged
+        self.acknowledged
+            + self.rejected
+            + self.expired
+            + self.max_length
+            + self.delivery_limit
+            + self.purged
+            + self.lost
     }
 }
 

@@ -3,6 +3,8 @@
 //! A [`TestBroker`] is a [`Broker`] of its own: it shares nothing with any other, starts no thread, and its time stands
 //! still until the test moves it.
 
+mod ending;
 mod test_broker;
 
+pub use ending::{RestartReport, RestartedQueue};
 pub use test_broker::TestBroker;

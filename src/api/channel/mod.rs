@@ -196,6 +196,12 @@ impl ChannelCell {
         Self { connection, number, open: AtomicBool::new(true), inbox, state }
     }
 
+    /// What the queues know it by.
+    #[cfg(feature = "testing")]
+    pub(crate) fn session(&self) -> SessionId {
+        self.inbox.session
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }

@@ -357,7 +357,10 @@ impl QueueCell {
             let counts = inner.state.counts();
             let (ready, unacked) = (counts.ready as u64, counts.unacked as u64);
             listening.say(None, What::QueueDeleted { cause, ready, unacked });
-            listening.because(if cause == Cause::BrokerStopped { cause } else { Cause::QueueDeleted });
+            listening.because(match cause {
+                Cause::BrokerStopped | Cause::BrokerRestarted => cause,
+                _ => Cause::QueueDeleted,
+            });
         }
         let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);
@@ -368,6 +371,41 @@ impl QueueCell {
         work.rest().sinks.extend(inner.sinks.take(SinkOf::is_channel));
         work.wake_all(inner.room.take_all());
         Ok(Some(ready))
+    }
+
+    /// The sessions of plain consumers and of channels that consume under this tag, in the order of their places.
+    #[cfg(feature = "testing")]
+    pub(crate) fn sessions_of_tag(&self, tag: &str) -> (Vec<SessionId>, Vec<SessionId>) {
+        let inner = self.inner.lock();
+        let (plain, others): (Vec<&SinkOf>, Vec<&SinkOf>) =
+            inner.sinks.iter().filter(|sink| *sink.tag == *tag).partition(|sink| !sink.is_channel());
+        let sessions = |sinks: Vec<&SinkOf>| sinks.iter().map(|sink| sink.session).collect();
+        (sessions(plain), sessions(others))
+    }
+
+    /// Nothing more comes to the mailboxes of a session.
+    #[cfg(feature = "testing")]
+    pub(crate) fn end_mailboxes_of(self: &Arc<Self>, engine: &Engine, session: SessionId) {
+        let mut work = Work::default();
+        self.act(engine, &mut work, |_, sinks| sinks.end_mailboxes(|sink| sink.session == session));
+        engine.finish(work);
+    }
+
+    /// The broker restarts: consumers end, what is out comes back, and what is not persistent is lost. Tells how many came
+    /// back, and how many were lost. `None` where the queue was deleted.
+    #[cfg(feature = "testing")]
+    pub(crate) fn restart(self: &Arc<Self>, engine: &Engine, now: Moment, work: &mut Work) -> Option<(usize, usize)> {
+        let told = self.act(engine, work, |state, sinks| {
+            sinks.end_mailboxes(|_| true);
+            if let Some(listening) = sinks.listening() {
+                listening.because(Cause::BrokerRestarted);
+                listening.all_left();
+            }
+            let out = state.counts().unacked;
+            (out, state.restart(now, sinks))
+        });
+        work.rest().sinks.extend(self.take_sinks(|_| true));
+        told
     }
 
     /// Waits for room: `Ok` with a number to leave by where the waiter stands in the list now, `Err` with the waiter

@@ -179,6 +179,12 @@ impl Consumers {
         self.departed.retain(|departed| departed.session != session);
     }
 
+    /// Forgets what all cancelled consumers had out.
+    #[cfg(feature = "testing")]
+    pub(crate) fn forget_all_departed(&mut self) {
+        self.departed.clear();
+    }
+
     /// Counts deliveries as settled. Gives the session where that gave a consumer of it room that had none.
     #[inline]
     pub(crate) fn settled(&mut self, id: ConsumerId, count: u32) -> Option<SessionId> {

@@ -8,6 +8,8 @@
 mod back;
 mod consumers;
 mod ready;
+#[cfg(feature = "testing")]
+mod restart;
 
 use super::effect::{
     AttachError, Claim, ConsumerId, ConsumerSpec, Effect, Handout, Loan, Note, Offered, Outbox, QueueLimits,

@@ -93,6 +93,21 @@ impl Ready {
         std::mem::take(&mut self.count)
     }
 
+    /// Takes out what is not persistent, the lowest priority first.
+    #[cfg(feature = "testing")]
+    pub(crate) fn take_transient(&mut self) -> Vec<Entry> {
+        let mut taken = Vec::new();
+        for level in &mut self.levels {
+            let is_kept = |entry: &Entry| entry.envelope.properties().is_persistent();
+            let (kept, transient): (VecDeque<Entry>, VecDeque<Entry>) = level.drain(..).partition(is_kept);
+            *level = kept;
+            taken.extend(transient);
+        }
+        self.count -= taken.len();
+        self.bytes -= taken.iter().map(Entry::bytes).sum::<u64>();
+        taken
+    }
+
     /// Gives memory back that a past backlog needed.
     fn release(&mut self) {
         for level in &mut self.levels {

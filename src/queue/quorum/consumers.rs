@@ -141,6 +141,18 @@ impl Consumers {
         }
     }
 
+    /// All, in the order in which they came.
+    #[cfg(feature = "testing")]
+    pub(crate) fn ids(&self) -> Vec<ConsumerId> {
+        self.list.iter().map(|consumer| consumer.id).collect()
+    }
+
+    /// The sessions of all.
+    #[cfg(feature = "testing")]
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.list.iter().map(|consumer| consumer.spec.session)
+    }
+
     /// The consumers of a session, in the order in which they came.
     pub(crate) fn of_session(&self, session: SessionId) -> Vec<ConsumerId> {
         self.list.iter().filter(|consumer| consumer.spec.session == session).map(|consumer| consumer.id).collect()

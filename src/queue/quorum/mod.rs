@@ -11,6 +11,8 @@ mod dying;
 mod leaving;
 mod publishers;
 mod ready;
+#[cfg(feature = "testing")]
+mod restart;
 
 use super::effect::{
     AttachError, Claim, ConsumerId, ConsumerSpec, DeliveryRef, Effect, Handout, Note, Offered, Outbox, QueueLimits,

@@ -5,6 +5,8 @@
 
 mod change;
 mod generation;
+#[cfg(feature = "testing")]
+mod restart;
 mod route;
 
 use super::bindings::{Bindings, List, Side};
