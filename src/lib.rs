@@ -287,7 +287,7 @@ pub use engine::{
 pub use message::{
     Death, Deaths, DeliveryMode, Envelope, InvalidMessage, List, Message, Properties, Reason, ShortStr, Table, Value,
 };
-pub use port::{Cause, Clock, Dropping, Fact, ManualClock, MessageRef, Refusing, SystemClock, Tap, What};
+pub use port::{Cause, Clock, Dropping, Fact, Leaving, ManualClock, MessageRef, Refusing, SystemClock, Tap, What};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, Totals, UnknownWord,

@@ -140,8 +140,8 @@ fn entities_come_and_go() {
             "delivered from 'orders' to 'billing', attempt 1",
             "'orders' unbound from 'events' with key 'order.*'",
             "queue 'orders' deleted (asked for) with 0 ready, 2 unacknowledged",
-            "lost with 'orders'",
-            "lost with 'orders'",
+            "lost with 'orders': asked for",
+            "lost with 'orders': asked for",
             "consumer 'billing' detached from 'orders': queue deleted",
             "exchange 'events' deleted",
         ]

@@ -132,7 +132,8 @@ impl Engine {
 
     /// One death: its exchange, its targets, its burial.
     fn carry(&self, letter: Letter, work: &mut Work) {
-        let Letter { source, envelope, reason, failures, burial, dead_letter } = letter;
+        let leaving = letter.leaving();
+        let Letter { source, envelope, reason, failures, burial, dead_letter, .. } = letter;
         let Some(dead_letter) = dead_letter else { return };
         let now = self.clock.now();
         let next = envelope.died(
@@ -144,7 +145,7 @@ impl Engine {
             &self.limits,
         );
         let next = SharedEnvelope::new(next.after_failures(failures));
-        let dropped = |why| self.say_with(&source, &envelope, || What::Dropped { reason, why, kept: burial.is_some() });
+        let dropped = |why| self.say_with(&source, &envelope, || What::Dropped { reason, why, leaving });
         let Some(targets) = self.route_letter(&next) else {
             count(&self.letters.no_exchange);
             dropped(Dropping::NoSuchExchange);
@@ -159,12 +160,13 @@ impl Engine {
             reason,
             next: MessageRef::new(&next),
             queues: names(&targets),
+            leaving,
         });
         let mut everywhere = true;
         for target in &targets {
             if closes_cycle(&next, reason, target) {
                 count(&self.letters.cycles);
-                self.say_with(target, &next, || What::Dropped { reason, why: Dropping::Cycle, kept: false });
+                self.say_with(target, &next, || What::Cut);
                 continue;
             }
             let taken = self.offer_letter(target, &next, burial.is_some(), work);

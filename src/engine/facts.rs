@@ -16,7 +16,8 @@ use super::{Engine, NoRoute};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Name, SessionId};
 use crate::message::SharedEnvelope;
-use crate::port::{Cause, Clock, Dropping, Fact, MessageRef, Refusing, Tap, What};
+use crate::port::{Cause, Clock, Dropping, Fact, Leaving, MessageRef, Refusing, Tap, What};
+use crate::queue::QueueSpec;
 use crate::queue::effect::{ConsumerId, Note, Offered};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -169,6 +170,8 @@ impl Drop for Telling<'_> {
 pub(crate) struct Listening {
     ear: Arc<Ear>,
     queue: Name,
+    /// Whether the queue is durable.
+    durable: bool,
     /// Why what comes back now comes back.
     cause: Cause,
     /// It was said of the message that comes in now where it was published to, or dead-lettered.
@@ -181,9 +184,9 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// The ear of this queue, which nobody has used yet.
-    pub(crate) fn new(ear: &Arc<Ear>, queue: &Name) -> Self {
-        let (ear, queue) = (Arc::clone(ear), queue.clone());
-        Self { ear, queue, cause: Cause::Asked, announced: false, coming: None, here: Vec::new() }
+    pub(crate) fn new(ear: &Arc<Ear>, spec: &QueueSpec) -> Self {
+        let (ear, queue, durable) = (Arc::clone(ear), spec.name.clone(), spec.durable);
+        Self { ear, queue, durable, cause: Cause::Asked, announced: false, coming: None, here: Vec::new() }
     }
 
     /// What comes back from now on comes back for this cause.
@@ -218,7 +221,8 @@ impl Listening {
 
     /// The queue ended a consumer: it is being deleted, or the broker stops.
     pub(crate) fn ended(&mut self, consumer: ConsumerId) {
-        self.detached(consumer, self.cause);
+        let cause = if self.cause == Cause::BrokerStopped { self.cause } else { Cause::QueueDeleted };
+        self.detached(consumer, cause);
     }
 
     /// All consumers of a session go.
@@ -255,10 +259,9 @@ impl Listening {
             Note::Requeued => What::Requeued { cause: self.cause },
             Note::Died(reason) => What::Died { reason },
             Note::Buried => What::Buried,
-            Note::Forgotten(reason) => What::Dropped { reason, why: Dropping::Forgotten, kept: false },
+            Note::Forgotten(reason) => What::Dropped { reason, why: Dropping::Forgotten, leaving: Leaving::Died },
             Note::Purged => What::Purged,
-            Note::Lost => What::Lost,
-            Note::NotPersistent => What::NotPersistent,
+            Note::Lost { unacked } => What::Lost { cause: self.cause, unacked, durable: self.durable },
         };
         self.say(Some(envelope), what);
     }

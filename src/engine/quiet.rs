@@ -8,6 +8,7 @@
 use super::cell::QueueCell;
 use super::waiter::{Waiter, wake_all};
 use super::{Engine, Phase};
+use crate::port::Cause;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,7 +22,10 @@ impl Engine {
         }
         for cell in self.cells() {
             let now = self.clock.now();
-            self.act(&cell, |state, effects| state.detach_all(now, effects));
+            self.act(&cell, |state, effects| {
+                effects.because(Cause::BrokerStopped);
+                state.detach_all(now, effects);
+            });
         }
     }
 

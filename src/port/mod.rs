@@ -8,4 +8,4 @@ mod tap;
 mod tap_text;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use tap::{Cause, Dropping, Fact, MessageRef, Refusing, Tap, What};
+pub use tap::{Cause, Dropping, Fact, Leaving, MessageRef, Refusing, Tap, What};

@@ -140,10 +140,10 @@ impl Hash for MessageRef {
 /// What a broker did. The queue and the message it did it with are in the [`Fact`].
 ///
 /// The way of one message: [`Published`](Self::Published), then for each queue there either [`Enqueued`](Self::Enqueued)
-/// or [`Refused`](Self::Refused), and without a queue one of [`Returned`](Self::Returned) and
+/// or [`Refused`](Self::Refused) (or, for a dead letter, [`Cut`](Self::Cut)), and without a queue one of [`Returned`](Self::Returned) and
 /// [`Unroutable`](Self::Unroutable). In a queue it is [`Delivered`](Self::Delivered) and [`Requeued`](Self::Requeued) any
 /// number of times, and leaves it by exactly one of [`Acknowledged`](Self::Acknowledged), [`Died`](Self::Died),
-/// [`Purged`](Self::Purged), [`Lost`](Self::Lost) and [`NotPersistent`](Self::NotPersistent). A death is followed by [`DeadLettered`](Self::DeadLettered) or
+/// [`Purged`](Self::Purged) and [`Lost`](Self::Lost). A death is followed by [`DeadLettered`](Self::DeadLettered) or
 /// [`Dropped`](Self::Dropped); for the new message that a dead letter is, all begins again, for each of its queues.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -214,6 +214,8 @@ pub enum What {
         next: MessageRef,
         /// The queues that it goes to, each once. What each of them says of it follows.
         queues: Vec<Name>,
+        /// How the queue let it go.
+        leaving: Leaving,
     },
     /// A message that died does not go on.
     Dropped {
@@ -221,17 +223,25 @@ pub enum What {
         reason: Reason,
         /// Why it does not go on.
         why: Dropping,
-        /// The queue keeps it, and will try again (at-least-once dead-lettering).
-        kept: bool,
+        /// How the queue let it go. One that is kept will be tried again.
+        leaving: Leaving,
     },
+    /// A dead letter was not given to the queue, where it died before: it would go round for ever (RabbitMQ: "Dead Letter
+    /// Exchanges", cycles).
+    Cut,
     /// A dead letter that the queue kept has arrived everywhere, and is kept no longer.
     Buried,
     /// A message that was ready was purged.
     Purged,
-    /// A message went with its queue.
-    Lost,
-    /// A message was in a durable classic queue, but is not persistent itself, and the broker restarted.
-    NotPersistent,
+    /// A message went with its queue; or the broker restarted, and it was in a durable queue but not persistent.
+    Lost {
+        /// Why the queue went.
+        cause: Cause,
+        /// Whether it was out, and not ready.
+        unacked: bool,
+        /// Whether the queue was durable.
+        durable: bool,
+    },
     /// A queue was made.
     QueueDeclared {
         /// Whether it would outlive its broker, were there a disk.
@@ -322,10 +332,21 @@ pub enum Dropping {
     NoSuchExchange,
     /// No queue is bound to the dead-letter exchange for its key.
     Unroutable,
-    /// It would come back to this queue, where it died before, for ever.
-    Cycle,
     /// Its queue kept it, and need not any more: another strategy is in force.
     Forgotten,
+}
+
+/// How a queue let a message go that is to be dead-lettered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Leaving {
+    /// It died there ([`What::Died`]).
+    Died,
+    /// It died there, and is kept until it has arrived ([`What::Buried`]): at-least-once dead-lettering, which tries again
+    /// until then.
+    Kept,
+    /// It never came in ([`What::Refused`]): `reject-publish-dlx`.
+    Refused,
 }
 
 /// Why something came back, or ended.
@@ -378,7 +399,6 @@ impl Dropping {
             Self::NoDeadLetterExchange => "the queue has no dead-letter exchange",
             Self::NoSuchExchange => "the dead-letter exchange does not exist",
             Self::Unroutable => "no queue is bound to the dead-letter exchange for its key",
-            Self::Cycle => "it would go round for ever",
             Self::Forgotten => "the queue need not keep it any more",
         }
     }

@@ -1,6 +1,6 @@
 //! Facts in words: one line each.
 
-use super::tap::{Fact, What};
+use super::tap::{Cause, Fact, Leaving, What};
 use crate::base::Name;
 use std::fmt;
 
@@ -13,7 +13,7 @@ impl fmt::Display for Fact {
                 let (exchange, key) = (message.exchange(), message.routing_key());
                 write!(f, "published to '{exchange}' with key '{key}', for {}", Quoted(queues))
             }
-            (What::DeadLettered { reason, next, queues }, _) => {
+            (What::DeadLettered { reason, next, queues, .. }, _) => {
                 let (exchange, key) = (next.exchange(), next.routing_key());
                 write!(
                     f,
@@ -27,6 +27,38 @@ impl fmt::Display for Fact {
 }
 
 impl What {
+    /// Its name in one word or two, as in `dead-lettered`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Published { .. } => "published",
+            Self::Unpublished { .. } => "not published",
+            Self::Returned => "returned",
+            Self::Unroutable => "unroutable",
+            Self::Replied { .. } => "replied",
+            Self::Refused { .. } => "refused",
+            Self::Enqueued => "enqueued",
+            Self::Delivered { .. } => "delivered",
+            Self::Acknowledged { .. } => "acknowledged",
+            Self::Requeued { .. } => "requeued",
+            Self::Died { .. } => "died",
+            Self::DeadLettered { .. } => "dead-lettered",
+            Self::Dropped { .. } => "dropped",
+            Self::Cut => "cut",
+            Self::Buried => "buried",
+            Self::Purged => "purged",
+            Self::Lost { .. } => "lost",
+            Self::QueueDeclared { .. } => "queue declared",
+            Self::QueueDeleted { .. } => "queue deleted",
+            Self::ConsumerAttached { .. } => "consumer attached",
+            Self::ConsumerDetached { .. } => "consumer detached",
+            Self::ExchangeDeclared { .. } => "exchange declared",
+            Self::ExchangeDeleted { .. } => "exchange deleted",
+            Self::Bound { .. } => "bound",
+            Self::Unbound { .. } => "unbound",
+        }
+    }
+
     fn write(&self, f: &mut fmt::Formatter<'_>, queue: &str) -> fmt::Result {
         match self {
             Self::Published { queues, .. } => write!(f, "published, for {}", Quoted(queues)),
@@ -53,12 +85,17 @@ impl What {
             Self::DeadLettered { reason, queues, .. } => {
                 write!(f, "dead-lettered from '{queue}' ({reason}), for {}", Quoted(queues))
             }
-            Self::Dropped { why, kept: false, .. } => write!(f, "dropped from '{queue}': {why}"),
-            Self::Dropped { why, kept: true, .. } => write!(f, "kept by '{queue}' to be tried again: {why}"),
+            Self::Dropped { why, leaving: Leaving::Kept, .. } => {
+                write!(f, "kept by '{queue}' to be tried again: {why}")
+            }
+            Self::Dropped { reason, why, .. } => write!(f, "dropped from '{queue}' ({reason}): {why}"),
+            Self::Cut => write!(f, "not given to '{queue}', where it died before: it would go round for ever"),
             Self::Buried => write!(f, "kept by '{queue}' no longer: it has arrived"),
             Self::Purged => write!(f, "purged from '{queue}'"),
-            Self::NotPersistent => write!(f, "lost from '{queue}' in a restart: it is not persistent"),
-            Self::Lost => write!(f, "lost with '{queue}'"),
+            Self::Lost { cause: Cause::BrokerRestarted, durable: true, .. } => {
+                write!(f, "lost from '{queue}' in a restart: it is not persistent")
+            }
+            Self::Lost { cause, .. } => write!(f, "lost with '{queue}': {cause}"),
             _ => self.write_entity(f, queue),
         }
     }

@@ -168,6 +168,8 @@ pub enum Effect {
         burial: Option<u64>,
         /// How often its delivery failed, here and in the quorum queues it died in before.
         failures: u32,
+        /// It never came in: the queue refuses it, and dead-letters it.
+        refused: bool,
     },
     /// This consumer was cancelled by the queue.
     Detached {
@@ -210,8 +212,6 @@ pub trait Outbox {
 pub enum Note {
     /// It came in.
     Enqueued,
-    /// A restart of the broker lost it, since it is not persistent.
-    NotPersistent,
     /// It goes out.
     Delivered {
         /// Who receives it.
@@ -239,7 +239,10 @@ pub enum Note {
     /// It was purged.
     Purged,
     /// It goes with its queue.
-    Lost,
+    Lost {
+        /// It is out, and not ready.
+        unacked: bool,
+    },
 }
 
 impl Outbox for Effects {

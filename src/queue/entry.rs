@@ -223,7 +223,7 @@ impl Unacked {
         if fx.is_heard() {
             let mut outs: Vec<_> = self.iter().collect();
             outs.sort_unstable_by_key(|(reference, _)| reference.serial);
-            outs.into_iter().for_each(|(_, out)| fx.note(&out.entry.envelope, Note::Lost));
+            outs.into_iter().for_each(|(_, out)| fx.note(&out.entry.envelope, Note::Lost { unacked: true }));
         }
     }
 

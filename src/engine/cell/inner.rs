@@ -9,7 +9,7 @@ use crate::engine::sink::{Place, SinkOf, Sinks};
 use crate::engine::waiter::WaitList;
 use crate::engine::work::Work;
 use crate::message::{Envelope, SharedEnvelope};
-use crate::port::{Dropping, What};
+use crate::port::{Dropping, Leaving, What};
 use crate::queue::QueueState;
 use crate::queue::effect::{Done, Effect, Offered};
 use std::sync::Arc;
@@ -181,18 +181,19 @@ impl Inner {
                         sinks.wake(waiter);
                     }
                 },
-                Effect::Die { envelope, reason, burial, failures } => {
+                Effect::Die { envelope, reason, burial, failures, refused } => {
                     let dead_letter = state.settings().dead_letter.clone();
                     if dead_letter.is_none() {
                         if let Some(listening) = sinks.listening() {
                             let why = Dropping::NoDeadLetterExchange;
-                            listening.say(Some(&envelope), What::Dropped { reason, why, kept: false });
+                            let leaving = if refused { Leaving::Refused } else { Leaving::Died };
+                            listening.say(Some(&envelope), What::Dropped { reason, why, leaving });
                         }
                         work.rest().rubbish.push(envelope);
                         continue;
                     }
                     let source = Arc::clone(cell);
-                    let letter = Letter { source, envelope, reason, failures, burial, dead_letter };
+                    let letter = Letter { source, envelope, reason, failures, refused, burial, dead_letter };
                     work.rest().letters.push_back(letter);
                 }
                 Effect::Detached { consumer, .. } => {

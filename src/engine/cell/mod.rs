@@ -24,7 +24,7 @@ use crate::engine::sink::{Place, SinkOf, Sinks};
 use crate::engine::waiter::{WaitList, Waiter};
 use crate::engine::work::Work;
 use crate::message::{Reason, SharedEnvelope};
-use crate::port::{Cause, Refusing, What};
+use crate::port::{Cause, Leaving, Refusing, What};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use crossbeam_utils::CachePadded;
@@ -69,10 +69,23 @@ pub(crate) struct Letter {
     pub(crate) reason: Reason,
     /// How often its delivery failed in quorum queues.
     pub(crate) failures: u32,
+    /// It never came in.
+    pub(crate) refused: bool,
     /// By which number the source buries it, where it keeps it.
     pub(crate) burial: Option<u64>,
     /// Where it goes.
     pub(crate) dead_letter: Option<DeadLetter>,
+}
+
+impl Letter {
+    /// How the queue let it go.
+    pub(crate) fn leaving(&self) -> Leaving {
+        match self.burial {
+            Some(_) => Leaving::Kept,
+            None if self.refused => Leaving::Refused,
+            None => Leaving::Died,
+        }
+    }
 }
 
 impl QueueCell {
@@ -87,7 +100,7 @@ impl QueueCell {
         engine: &Engine,
     ) -> Self {
         let now = engine.clock.now();
-        let listening = engine.ear.as_ref().map(|ear| Listening::new(ear, &spec.name));
+        let listening = engine.ear.as_ref().map(|ear| Listening::new(ear, &spec));
         let state = QueueState::new(now, spec.kind, settings, limits);
         let (sinks, room) = (Sinks::new(listening), WaitList::default());
         let inner = Inner {
@@ -357,10 +370,7 @@ impl QueueCell {
             let counts = inner.state.counts();
             let (ready, unacked) = (counts.ready as u64, counts.unacked as u64);
             listening.say(None, What::QueueDeleted { cause, ready, unacked });
-            listening.because(match cause {
-                Cause::BrokerStopped | Cause::BrokerRestarted => cause,
-                _ => Cause::QueueDeleted,
-            });
+            listening.because(cause);
         }
         let ready = inner.state.close(&mut inner.sinks);
         self.closed.store(true, Ordering::Release);

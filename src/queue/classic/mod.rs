@@ -89,7 +89,8 @@ impl ClassicQueue {
             self.totals.refused += 1;
             if self.settings.overflow == Overflow::RejectPublishDlx {
                 let failures = envelope.failures();
-                fx.push(Effect::Die { envelope, reason: Reason::MaxLength, burial: None, failures });
+                let reason = Reason::MaxLength;
+                fx.push(Effect::Die { envelope, reason, burial: None, failures, refused: true });
             }
             return Offered::Refused;
         }
@@ -247,7 +248,7 @@ impl ClassicQueue {
     }
 
     pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
-        note_all(self.ready.iter(), Note::Lost, fx);
+        note_all(self.ready.iter(), Note::Lost { unacked: false }, fx);
         self.unacked.note_lost(fx);
         self.detach_all(self.used, fx);
         self.unacked.clear(&mut self.freed);
@@ -385,7 +386,7 @@ impl ClassicQueue {
         self.totals.died(reason);
         fx.note(&entry.envelope, Note::Died(reason));
         let failures = entry.envelope.failures();
-        fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None, failures });
+        fx.push(Effect::Die { envelope: entry.envelope, reason, burial: None, failures, refused: false });
     }
 
     #[inline]

@@ -24,7 +24,7 @@ impl ClassicQueue {
         let lost = self.ready.take_transient();
         let count = lost.len();
         self.totals.lost += count as u64;
-        note_all(lost.iter(), Note::NotPersistent, fx);
+        note_all(lost.iter(), Note::Lost { unacked: false }, fx);
         lost.into_iter().for_each(|entry| self.freed.put(entry.envelope));
         self.used = now;
         self.drop_over_length(fx);

@@ -62,7 +62,7 @@ impl QuorumQueue {
             let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
             self.dying.keep(Letter { envelope: SharedEnvelope::clone(&envelope), reason, failures, retry })
         });
-        Effect::Die { envelope, reason, burial, failures }
+        Effect::Die { envelope, reason, burial, failures, refused: false }
     }
 
     /// Whether dead letters are kept until somebody has taken them.

@@ -275,7 +275,7 @@ impl QuorumQueue {
         let retry = now.plus_millis(self.limits.dead_letter_retry_millis);
         for (burial, letter) in self.dying.due(now, retry) {
             let Letter { envelope, reason, failures, .. } = letter;
-            fx.push(Effect::Die { envelope, reason, burial: Some(burial), failures });
+            fx.push(Effect::Die { envelope, reason, burial: Some(burial), failures, refused: false });
         }
         if self.unused_until().is_some_and(|end| end <= now) {
             fx.push(Effect::Expired);
@@ -309,7 +309,7 @@ impl QuorumQueue {
     }
 
     pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
-        note_all(self.ready.iter(), Note::Lost, fx);
+        note_all(self.ready.iter(), Note::Lost { unacked: false }, fx);
         self.unacked.note_lost(fx);
         self.dying.iter().for_each(|letter| fx.note(&letter.envelope, Note::Forgotten(letter.reason)));
         for (consumer, session) in self.consumers.all() {
