@@ -102,6 +102,7 @@
 //! | `route/graph/mod.rs` | The graph: all exchanges, the names of all queues, and all bindings between them |
 //! | `route/graph/change.rs` | Changes of the graph: exchanges and queues come and go, bindings are made and ended |
 //! | `route/graph/generation.rs` | Generations: how a publisher learns that a route it remembers may be stale |
+//! | `route/graph/restart.rs` | What a restart of the broker leaves of the graph (RabbitMQ: "Queues", "Exchanges", durability) |
 //! | `route/graph/route.rs` | Routing: from an exchange and a message's keys and headers to queues |
 //! | `route/hash.rs` | Hashing of the router's tables |
 //! | `route/headers.rs` | Headers: a message's headers are compared with each binding's arguments |
@@ -129,6 +130,7 @@
 //! | `queue/classic/back.rs` | The way back: how what is out of a classic queue is settled |
 //! | `queue/classic/consumers.rs` | Consumers of a classic queue: who may take the next message |
 //! | `queue/classic/ready.rs` | Ready messages of a classic queue: by priority, then by their place in the queue |
+//! | `queue/classic/restart.rs` | What a restart of the broker does to a classic queue (RabbitMQ: "Queues", durability; "Publishers", persistence) |
 //! | `queue/effect.rs` | What goes into a queue's verbs and what comes out: identities, outcomes and effects |
 //! | `queue/entry.rs` | A message in a queue, what is out, and what is done with |
 //! | `queue/policy.rs` | Policies: settings that an operator lays over all queues or exchanges whose name fits a pattern |
@@ -139,6 +141,7 @@
 //! | `queue/quorum/leaving.rs` | How messages leave a quorum queue other than to a consumer: over its length, at the end of their time, by death |
 //! | `queue/quorum/publishers.rs` | Publishers of a quorum queue with `reject-publish`: who is refused |
 //! | `queue/quorum/ready.rs` | Ready messages of a quorum queue: what came back first, then two levels of priority |
+//! | `queue/quorum/restart.rs` | What a restart of the broker does to a quorum queue (RabbitMQ: "Quorum Queues") |
 //! | `queue/refusal.rs` | Why a queue was not declared, in RabbitMQ's words |
 //! | `queue/settings.rs` | What is in force for a queue: its arguments and, over them, its policy |
 //! | `queue/spec.rs` | What a queue is declared as, and what follows from it |
@@ -182,12 +185,14 @@
 //! | `engine/facts.rs` | Facts: how what happens comes to a tap |
 //! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
 //! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
+//! | `engine/motion.rs` | What receivers have before them, for a test that waits until they come to rest |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
 //! | `engine/publish.rs` | Publishing: from an exchange and a key to the queues, and into them |
 //! | `engine/quiet.rs` | Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more |
 //! | `engine/remove.rs` | How a queue goes: deleted, auto-deleted with its last consumer, or at the end of its time without use |
 //! | `engine/replies.rs` | Direct replies: messages that go to a waiting session without a queue (RabbitMQ: "Direct Reply-to") |
 //! | `engine/request.rs` | What is asked of the topology: the arguments of AMQP's exchange and queue methods as values |
+//! | `engine/restart.rs` | A restart of the broker, or the death of a consumer's program, for tests: what a RabbitMQ node would have lost is lost, what it would have kept is there |
 //! | `engine/settle.rs` | The way back, and consumers coming and going: settle, get, attach, detach, resume, close |
 //! | `engine/sink.rs` | Sinks: where a queue's deliveries go, each consumer's own |
 //! | `engine/topology_bindings.rs` | Bindings: made and undone, to queues and to exchanges |
@@ -251,7 +256,13 @@
 //! | file | what |
 //! | --- | --- |
 //! | `testing/mod.rs` | Floor 6, feature `testing`: a broker for tests, with RabbitMQ's rules and a clock that the test moves |
-//! | `testing/test_broker.rs` | The test broker: a broker, and the clock that it goes by |
+//! | `testing/activity.rs` | Activities: work that no queue knows of, such as what a handler does after it has acknowledged |
+//! | `testing/ending.rs` | What a test does to a broker and its clients: restart, kill, disconnect |
+//! | `testing/not_settled.rs` | Why a wait did not end: everything that was outstanding |
+//! | `testing/settle.rs` | Waiting until a broker has come to rest: counted, not guessed |
+//! | `testing/test_broker.rs` | The test broker: a broker, the clock that it goes by, and a watch over what is out |
+//! | `testing/time.rs` | Time, moved by the test: from deadline to deadline, with everything that follows from one before the next |
+//! | `testing/watch.rs` | The watch: a tap that knows what is out, and wakes whoever waits for that to change |
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 

@@ -128,12 +128,12 @@ fn time_goes_on_for_messages_and_begins_anew_for_unused_queues() {
     );
     send(&t, "ttl", Message::new("a"));
     let out = t.get("ttl").unwrap().unwrap();
-    t.advance(Duration::from_secs(6));
+    t.advance_blocking(Duration::from_secs(6)).unwrap();
     t.restart();
-    t.advance(Duration::from_secs(4));
+    t.advance_blocking(Duration::from_secs(4)).unwrap();
     assert_eq!((t.queue("ttl").unwrap().stats().ready, t.queue("dlq").unwrap().stats().ready), (0, 1));
     assert!(t.queue("lease").is_ok());
-    t.advance(Duration::from_secs(6));
+    t.advance_blocking(Duration::from_secs(6)).unwrap();
     assert!(t.queue("lease").is_err());
     drop(out);
 }

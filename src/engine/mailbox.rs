@@ -66,6 +66,9 @@ pub(crate) struct Mailbox {
     waiter: Option<Waiter>,
     /// No more will come.
     ended: bool,
+    /// The consumer was woken, and has not waited again.
+    #[cfg(feature = "testing")]
+    woken: bool,
 }
 
 /// What a look into the mailbox gave.
@@ -85,8 +88,15 @@ impl Mailbox {
         let size = if prefetch == 0 { RING } else { RING.min(prefetch as usize) };
         let (ring, slots) = rtrb::RingBuffer::new(size);
         let stirred = Arc::new(AtomicBool::new(false));
-        let mailbox =
-            Self { ring, stirred: Arc::clone(&stirred), overflow: VecDeque::new(), waiter: None, ended: false };
+        let mailbox = Self {
+            ring,
+            stirred: Arc::clone(&stirred),
+            overflow: VecDeque::new(),
+            waiter: None,
+            ended: false,
+            #[cfg(feature = "testing")]
+            woken: false,
+        };
         (mailbox, Ring { slots: Mutex::new(Rank::Leaf, slots), stirred })
     }
 
@@ -100,7 +110,7 @@ impl Mailbox {
         } else {
             self.overflow.push_back(handout);
         }
-        self.waiter.take()
+        self.take_waiter()
     }
 
     /// The first one that finds the ring full.
@@ -114,7 +124,30 @@ impl Mailbox {
     pub(crate) fn end(&mut self) -> Option<Waiter> {
         self.ended = true;
         self.stirred.store(true, Ordering::Release);
-        self.waiter.take()
+        self.take_waiter()
+    }
+
+    /// Whoever waits, to be woken.
+    #[inline]
+    fn take_waiter(&mut self) -> Option<Waiter> {
+        let waiter = self.waiter.take();
+        #[cfg(feature = "testing")]
+        {
+            self.woken |= waiter.is_some();
+        }
+        waiter
+    }
+
+    /// How many deliveries are here.
+    #[cfg(feature = "testing")]
+    pub(crate) fn mail(&self) -> usize {
+        self.ring.buffer().capacity() - self.ring.slots() + self.overflow.len()
+    }
+
+    /// Whether the consumer was woken, and has not waited again.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken && self.waiter.is_none()
     }
 
     /// Moves the overflow to the end of `left`.
@@ -148,6 +181,10 @@ impl Mailbox {
         }
         if waiter.is_some() {
             std::mem::swap(&mut self.waiter, waiter);
+            #[cfg(feature = "testing")]
+            {
+                self.woken = false;
+            }
         }
         Fetched::Nothing
     }

@@ -21,6 +21,8 @@ mod error;
 pub(crate) mod facts;
 mod fits;
 pub(crate) mod mailbox;
+#[cfg(feature = "testing")]
+pub(crate) mod motion;
 mod policies;
 mod publish;
 mod quiet;

@@ -45,6 +45,23 @@ impl Engine {
         !out
     }
 
+    /// Lets somebody wait for the next change that no tap hears of: that a receiver waits again.
+    #[cfg(feature = "testing")]
+    pub(crate) fn rest(&self, number: Option<u64>, waiter: Waiter) -> u64 {
+        let (number, replaced) = self.resting.lock().put(number, waiter);
+        drop(replaced);
+        number
+    }
+
+    /// A receiver waits.
+    #[inline]
+    pub(crate) fn awaited(&self) {
+        #[cfg(feature = "testing")]
+        if self.is_heard() {
+            self.stir();
+        }
+    }
+
     /// Leaves the list of those who wait for quiet.
     pub(crate) fn leave_resting(&self, number: u64) {
         let left = self.resting.lock().leave(number);

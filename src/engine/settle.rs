@@ -65,8 +65,12 @@ impl Engine {
         mut waiter: Option<Waiter>,
     ) -> Fetched {
         let mut work = Work::default();
+        let waits = waiter.is_some();
         let fetched = cell.fetch(self, &mut work, consumer, drained, &mut waiter);
         self.finish(work);
+        if waits && fetched == Fetched::Nothing {
+            self.awaited();
+        }
         fetched
     }
 

@@ -18,6 +18,10 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// A delivery for the consumer `tag` arrived. Deliveries of one queue arrive in their order.
     fn deliver(&self, queue: &Arc<QueueCell>, tag: &Name, handout: Handout) -> Option<Waiter>;
 
+    /// How many deliveries are here that were not received, and whether somebody was woken who has not waited again.
+    #[cfg(feature = "testing")]
+    fn receiving(&self) -> (usize, bool);
+
     /// The queue cancelled a consumer: it was deleted.
     fn cancelled(&self, queue: &Arc<QueueCell>, consumer: ConsumerId, tag: &Name) -> Option<Waiter>;
 }
@@ -168,6 +172,15 @@ impl SinkOf {
     /// Whether it is that of a channel.
     pub(crate) fn is_channel(&self) -> bool {
         matches!(self.place, Place::Channel(_))
+    }
+
+    /// How many deliveries are here that were not received, and whether somebody was woken who has not waited again.
+    #[cfg(feature = "testing")]
+    pub(crate) fn receiving(&self) -> (usize, bool) {
+        match &self.place {
+            Place::Mailbox(mailbox) => (mailbox.mail(), mailbox.is_woken()),
+            Place::Channel(sink) => sink.receiving(),
+        }
     }
 
     /// Moves what was put down in a mailbox behind its ring to the end of `left`.

@@ -1,10 +1,18 @@
 //! Floor 6, feature `testing`: a broker for tests, with RabbitMQ's rules and a clock that the test moves.
 //!
-//! A [`TestBroker`] is a [`Broker`] of its own: it shares nothing with any other, starts no thread, and its time stands
+//! A [`TestBroker`] is a [`Broker`](crate::Broker) of its own: it shares nothing with any other, starts no thread, and its time stands
 //! still until the test moves it.
 
+mod activity;
 mod ending;
+mod not_settled;
+mod settle;
 mod test_broker;
+mod time;
+mod watch;
 
+pub use activity::Activity;
 pub use ending::{RestartReport, RestartedQueue};
+pub use not_settled::{GivenUp, NotSettled, Outstanding};
 pub use test_broker::TestBroker;
+pub use time::Fired;

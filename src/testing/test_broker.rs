@@ -1,10 +1,18 @@
-//! The test broker: a broker, and the clock that it goes by.
+//! The test broker: a broker, the clock that it goes by, and a watch over what is out.
 
-use crate::api::Broker;
+use super::activity::Activities;
+use super::watch::Watch;
+use crate::api::{Broker, Builder};
 use crate::port::ManualClock;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-/// A broker for one test. It derefs to [`Broker`].
+/// A broker for one test. It derefs to [`Broker`]; clones are handles to the same one.
+///
+/// Its time stands still until [`advance`](TestBroker::advance) moves it. It starts no thread, but for an asynchronous wait
+/// that has to wait, whose guard is one. What every part is for is in the [guide](crate::testing).
 ///
 /// ```
 /// use leveret::testing::TestBroker;
@@ -16,24 +24,83 @@ use std::ops::Deref;
 /// assert_eq!(t.queue("orders")?.stats().ready, 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TestBroker {
     broker: Broker,
-    clock: ManualClock,
+    shared: Arc<Shared>,
+}
+
+/// What clones share beside the broker.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) clock: ManualClock,
+    pub(super) watch: Watch,
+    pub(super) activities: Activities,
+    guard_nanos: AtomicU64,
+    /// A broker on the system's clock, whose timer thread wakes tasks in real time.
+    timer: OnceLock<Broker>,
 }
 
 impl TestBroker {
     /// A broker without queues, whose clock stands at [`Moment::ZERO`](crate::Moment::ZERO).
     #[must_use]
     pub fn new() -> Self {
-        let clock = ManualClock::new();
-        Self { broker: Broker::builder().manual_clock(clock.clone()).build(), clock }
+        Self::with(|builder| builder)
     }
 
-    /// The clock. It is moved by [`Broker::advance`], so that deadlines fire on the way.
+    /// As [`TestBroker::new`], with limits or taps of its own: `build` gets the broker's builder and gives it back. The clock
+    /// is set afterwards.
+    ///
+    /// ```
+    /// use leveret::testing::TestBroker;
+    /// use leveret::Limits;
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.queues = 10;
+    /// let t = TestBroker::with(|builder| builder.limits(limits));
+    /// assert_eq!(t.limits().queues, 10);
+    /// ```
+    #[must_use]
+    pub fn with(build: impl FnOnce(Builder) -> Builder) -> Self {
+        let clock = ManualClock::new();
+        let watch = Watch::new(DELIVERIES);
+        let activities = Activities::default();
+        let guard_nanos = AtomicU64::new(nanos(GUARD));
+        let broker = build(Broker::builder()).tap(watch.clone()).manual_clock(clock.clone()).build();
+        let shared = Shared { clock, watch, activities, guard_nanos, timer: OnceLock::new() };
+        Self { broker, shared: Arc::new(shared) }
+    }
+
+    /// The clock. It is moved by [`TestBroker::advance`], so that deadlines fire on the way.
     #[must_use]
     pub fn clock(&self) -> &ManualClock {
-        &self.clock
+        &self.shared.clock
+    }
+
+    /// Sets for how long, in real time, a wait may see nothing come to rest before it fails: for a handler that hangs, or a
+    /// delivery that nobody will ever settle. 5 s unless set. A wait that succeeds never takes it.
+    pub fn set_guard(&self, guard: Duration) {
+        self.shared.guard_nanos.store(nanos(guard), Ordering::Relaxed);
+    }
+
+    /// Sets how often one message may be delivered during one wait before that fails as endless; 1,000 unless set.
+    pub fn set_delivery_budget(&self, deliveries: u32) {
+        self.shared.watch.set_most(deliveries);
+    }
+
+    pub(super) fn guard(&self) -> Duration {
+        Duration::from_nanos(self.shared.guard_nanos.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Shared {
+    /// Whoever wakes tasks in real time.
+    pub(super) fn timer(&self) -> &Broker {
+        self.timer.get_or_init(Broker::new)
     }
 }
 
@@ -50,3 +117,12 @@ impl Deref for TestBroker {
         &self.broker
     }
 }
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How long a wait may take in real time.
+const GUARD: Duration = Duration::from_secs(5);
+/// How often one message may be delivered in one wait.
+const DELIVERIES: u32 = 1_000;

@@ -110,6 +110,9 @@ struct Inner {
     /// The place of those that poll.
     polled: Option<u64>,
     ended: bool,
+    /// Somebody was woken, and has not waited again.
+    #[cfg(feature = "testing")]
+    woken: bool,
 }
 
 impl Inbox {
@@ -166,6 +169,10 @@ impl Inbox {
             Place::Polled => &mut inner.polled,
         };
         let (number, replaced) = inner.waiting.put(*place, waiter);
+        #[cfg(feature = "testing")]
+        {
+            inner.woken = false;
+        }
         *place = Some(number);
         Look::Nothing { _replaced: replaced }
     }
@@ -278,7 +285,7 @@ impl Inbox {
         }
         self.told.fetch_add(1, Ordering::AcqRel);
         inner.arrivals.push_back(arrival);
-        inner.waiting.take_first()
+        inner.first_waiting()
     }
 
     /// Ends the inbox. Deliveries go back to their queues, also those that are kept to be received. All who wait are to
@@ -303,6 +310,16 @@ impl Inbox {
 }
 
 impl Inner {
+    /// Whoever has waited longest, to be woken.
+    fn first_waiting(&mut self) -> Option<Waiter> {
+        let first = self.waiting.take_first();
+        #[cfg(feature = "testing")]
+        {
+            self.woken |= first.is_some();
+        }
+        first
+    }
+
     /// The tag of a delivery, which is outstanding where it has a reference.
     fn number(&mut self, queue: &Arc<QueueCell>, consumer_tag: Option<Name>, reference: Option<DeliveryRef>) -> u64 {
         match reference {
@@ -320,7 +337,14 @@ impl Sink for Inbox {
         }
         let delivery_tag = inner.number(queue, Some(tag.clone()), handout.claim.reference());
         inner.arrivals.push_back(Arrival::Delivery { consumer_tag: tag.clone(), delivery_tag, handout });
-        inner.waiting.take_first()
+        inner.first_waiting()
+    }
+
+    #[cfg(feature = "testing")]
+    fn receiving(&self) -> (usize, bool) {
+        let inner = self.inner.lock();
+        let mail = inner.arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Delivery { .. })).count();
+        (mail, inner.woken)
     }
 
     fn cancelled(&self, _queue: &Arc<QueueCell>, consumer: ConsumerId, tag: &Name) -> Option<Waiter> {

@@ -104,6 +104,7 @@ impl Channel {
     /// Takes the next event, or leaves the waiter in this place.
     fn look(&self, place: Place<'_>, waiter: Option<Waiter>) -> Poll<Option<ChannelEvent>> {
         let inbox = &self.cell.inbox;
+        let waits = waiter.is_some();
         match inbox.look(place, waiter) {
             Look::Found { arrival, next } => {
                 if let Some(next) = next {
@@ -114,7 +115,12 @@ impl Channel {
                 }
                 Poll::Ready(Some(arrival.into()))
             }
-            Look::Nothing { .. } => Poll::Pending,
+            Look::Nothing { .. } => {
+                if waits {
+                    self.engine().awaited();
+                }
+                Poll::Pending
+            }
             Look::Ended => Poll::Ready(None),
         }
     }

@@ -383,14 +383,21 @@ impl QueueCell {
         Ok(Some(ready))
     }
 
+    /// Looks at the consumers' sinks.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_sinks<R>(&self, look: impl FnOnce(&Sinks) -> R) -> R {
+        look(&self.inner.lock().sinks)
+    }
+
     /// The sessions of plain consumers and of channels that consume under this tag, in the order of their places.
     #[cfg(feature = "testing")]
     pub(crate) fn sessions_of_tag(&self, tag: &str) -> (Vec<SessionId>, Vec<SessionId>) {
-        let inner = self.inner.lock();
-        let (plain, others): (Vec<&SinkOf>, Vec<&SinkOf>) =
-            inner.sinks.iter().filter(|sink| *sink.tag == *tag).partition(|sink| !sink.is_channel());
-        let sessions = |sinks: Vec<&SinkOf>| sinks.iter().map(|sink| sink.session).collect();
-        (sessions(plain), sessions(others))
+        self.with_sinks(|sinks| {
+            let (plain, others): (Vec<&SinkOf>, Vec<&SinkOf>) =
+                sinks.iter().filter(|sink| *sink.tag == *tag).partition(|sink| !sink.is_channel());
+            let sessions = |sinks: Vec<&SinkOf>| sinks.iter().map(|sink| sink.session).collect();
+            (sessions(plain), sessions(others))
+        })
     }
 
     /// Nothing more comes to the mailboxes of a session.

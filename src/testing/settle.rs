@@ -1,0 +1,219 @@
+//! Waiting until a broker has come to rest: counted, not guessed.
+//!
+//! Two kinds of rest. *Settled*: nothing is out with anybody. *Calm*: nobody who was woken for a delivery is still on it:
+//! he settled it, or waits again, whatever he keeps. Between two deadlines only calm can be waited for, since a delivery
+//! may be kept on purpose, for a time to pass.
+//!
+//! Whoever waits stands in two lists before he looks: the watch's, which every fact wakes, and the engine's, which a
+//! receiver wakes that begins to wait, for of that there is no fact. So nothing is polled. The guard wakes him in real
+//! time: a thread by parking for so long, a task by an alarm of a broker on the system's clock.
+
+use super::TestBroker;
+use super::not_settled::{GivenUp, NotSettled};
+use crate::base::Moment;
+use crate::engine::waiter::{Waiter, block_until};
+use crate::port::{Clock, SystemClock};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Nothing is out.
+    Settled,
+    /// Nobody was woken who is not done.
+    Calm,
+}
+
+/// A place in both lists of those that wait; left when this is dropped.
+#[derive(Debug)]
+struct Place {
+    t: TestBroker,
+    watching: Option<u64>,
+    resting: Option<u64>,
+}
+
+impl Place {
+    fn new(t: &TestBroker) -> Self {
+        t.shared().watch.begin();
+        Self { t: t.clone(), watching: None, resting: None }
+    }
+
+    /// Looks, as somebody who is woken when it may be otherwise.
+    fn look(&mut self, goal: Goal, waiter: Waiter) -> Option<Result<(), NotSettled>> {
+        self.watching = Some(self.t.shared().watch.wait(self.watching, waiter.clone()));
+        self.resting = Some(self.t.engine().rest(self.resting, waiter));
+        self.t.look(goal)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.t.shared().watch.leave(self.watching);
+        if let Some(number) = self.resting {
+            self.t.engine().leave_resting(number);
+        }
+    }
+}
+
+impl TestBroker {
+    /// Waits until everything has come to rest: no delivery is out, none waits to be received, no
+    /// [`activity`](TestBroker::activity) goes on, and no deadline is due now. Messages that nobody consumes may be ready, and
+    /// deadlines may come later. It takes no longer than the handlers do, and moves no time.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSettled`] where that does not come: a message goes round and round, or the [guard](TestBroker::set_guard) ended.
+    /// It tells everything that is outstanding.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    ///
+    /// ```
+    /// use leveret::testing::TestBroker;
+    /// use leveret::{Message, Queue, Topology};
+    ///
+    /// let t = TestBroker::new();
+    /// t.declare(&Topology::new().queue(Queue::new("orders")))?;
+    /// # smol::block_on(async {
+    /// let mut orders = t.consumer("orders").open()?;
+    /// let worker = async {
+    ///     while let Some(order) = orders.recv().await {
+    ///         order.ack();
+    ///     }
+    /// };
+    /// let test = async {
+    ///     t.publish("", "orders", Message::new("one")).unwrap();
+    ///     t.settle().await
+    /// };
+    /// smol::future::or(test, async { worker.await; Ok(()) }).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// assert_eq!(t.queue("orders")?.stats().totals.acknowledged, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn settle(&self) -> Result<(), NotSettled> {
+        self.reach(Goal::Settled).await
+    }
+
+    /// As [`TestBroker::settle`], blocking the thread. For consumers on other threads; on the thread of an executor its tasks
+    /// could not run meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`TestBroker::settle`].
+    ///
+    /// ```
+    /// use leveret::testing::TestBroker;
+    /// use leveret::{Message, Queue, Topology};
+    ///
+    /// let t = TestBroker::new();
+    /// t.declare(&Topology::new().queue(Queue::new("orders")))?;
+    /// let mut orders = t.consumer("orders").open()?;
+    /// std::thread::spawn(move || orders.iter().for_each(|order| _ = order.ack()));
+    /// t.publish("", "orders", Message::new("one"))?;
+    /// t.settle_blocking()?;
+    /// assert_eq!(t.queue("orders")?.stats().totals.acknowledged, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn settle_blocking(&self) -> Result<(), NotSettled> {
+        self.reach_blocking(Goal::Settled)
+    }
+
+    pub(super) fn reach(&self, goal: Goal) -> Reach {
+        let yields = if goal == Goal::Calm { YIELDS } else { 0 };
+        Reach { t: self.clone(), goal, place: None, alarm: None, yields }
+    }
+
+    pub(super) fn reach_blocking(&self, goal: Goal) -> Result<(), NotSettled> {
+        let clock = SystemClock::new();
+        let deadline = clock.now() + self.guard();
+        let mut place = Place::new(self);
+        let reached = block_until(&clock, Some(deadline), || place.look(goal, Waiter::this_thread()));
+        reached.unwrap_or_else(|| Err(self.given_up()))
+    }
+
+    fn given_up(&self) -> NotSettled {
+        NotSettled::new(self, GivenUp::Guard(self.guard()))
+    }
+
+    /// Whether the goal is reached, or never will be.
+    fn look(&self, goal: Goal) -> Option<Result<(), NotSettled>> {
+        self.run_due();
+        self.flush_taps();
+        let watch = &self.shared().watch;
+        if let Some(endless) = watch.endless() {
+            return Some(Err(NotSettled::endless(self, &endless)));
+        }
+        let reached = match goal {
+            Goal::Settled => {
+                self.engine().unacked() == 0
+                    && !self.engine().receivers().iter().any(|receiver| receiver.mail > 0)
+                    && self.shared().activities.going().is_empty()
+            }
+            Goal::Calm => {
+                let out = watch.out();
+                let is_on_it = |session: u64| out.iter().any(|out| out.session == session);
+                let receivers = self.engine().receivers();
+                !receivers.iter().any(|receiver| receiver.woken && (receiver.mail > 0 || is_on_it(receiver.session.0)))
+            }
+        };
+        reached.then_some(Ok(()))
+    }
+}
+
+/// Waits, as a task.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub(super) struct Reach {
+    t: TestBroker,
+    goal: Goal,
+    place: Option<Place>,
+    alarm: Option<(Moment, u64)>,
+    /// How often the executor's other tasks are let run first: one that was just spawned has not waited yet.
+    yields: u32,
+}
+
+impl Future for Reach {
+    type Output = Result<(), NotSettled>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.yields > 0 {
+            this.yields -= 1;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let waiter = || Waiter::Task(context.waker().clone());
+        let place = this.place.get_or_insert_with(|| Place::new(&this.t));
+        if let Some(reached) = place.look(this.goal, waiter()) {
+            return Poll::Ready(reached);
+        }
+        let timer = this.t.shared().timer();
+        let deadline = match this.alarm.take() {
+            Some((deadline, number)) => {
+                drop(timer.engine().alarms.take_back(number));
+                deadline
+            }
+            None => timer.now() + this.t.guard(),
+        };
+        if timer.now() >= deadline {
+            return Poll::Ready(Err(this.t.given_up()));
+        }
+        this.alarm = Some((deadline, timer.engine().set_alarm(deadline, waiter())));
+        Poll::Pending
+    }
+}
+
+impl Drop for Reach {
+    fn drop(&mut self) {
+        if let Some((_, number)) = self.alarm.take() {
+            drop(self.t.shared().timer().engine().alarms.take_back(number));
+        }
+    }
+}
+
+/// How often other tasks are let run before calm is looked for.
+const YIELDS: u32 = 2;

@@ -1,0 +1,203 @@
+//! The watch: a tap that knows what is out, and wakes whoever waits for that to change.
+//!
+//! Every delivery that is to be acknowledged is *out* from its fact on until the fact that ends it. A message that goes
+//! round and round, requeued or dead-lettered back, has a count of its deliveries, which a dead letter takes over from
+//! the message that died; the count begins anew with each wait ([`Watch::begin`]).
+
+use crate::base::sync::{Mutex, Rank};
+use crate::base::{Moment, Name};
+use crate::engine::waiter::{WaitList, Waiter, wake_all};
+use crate::port::{Fact, MessageRef, Tap, What};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What all clones share.
+#[derive(Clone, Debug)]
+pub(super) struct Watch(Arc<Mutex<Seen>>);
+
+/// A delivery that nobody has settled.
+#[derive(Clone, Debug)]
+pub(super) struct Out {
+    pub(super) queue: Name,
+    /// The consumer's tag; none for `get`.
+    pub(super) consumer: Option<Name>,
+    pub(super) session: u64,
+    pub(super) message: MessageRef,
+    pub(super) since: Moment,
+    pub(super) attempt: u32,
+}
+
+/// A message that was delivered too often in one wait.
+#[derive(Clone, Debug)]
+pub(super) struct Endless {
+    pub(super) queue: Name,
+    pub(super) consumer: Option<Name>,
+    pub(super) message: MessageRef,
+    pub(super) deliveries: u32,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// By the number of the fact that they were handed out in.
+    out: BTreeMap<u64, Out>,
+    places: HashMap<(Name, MessageRef), u64>,
+    rounds: Rounds,
+    endless: Option<Endless>,
+    waiting: WaitList,
+    /// What was seen since somebody began to listen.
+    log: Option<Vec<Fact>>,
+}
+
+/// How often messages were delivered since the wait began.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// Whether somebody waits.
+    counting: bool,
+    counts: HashMap<MessageRef, u32>,
+    most: u32,
+}
+
+impl Watch {
+    /// A watch that has seen nothing. More than `most` deliveries of one message in one wait are too many.
+    pub(super) fn new(most: u32) -> Self {
+        let rounds = Rounds { most, ..Rounds::default() };
+        Self(Arc::new(Mutex::new(Rank::Leaf, Seen { rounds, ..Seen::default() })))
+    }
+
+    /// Begins a wait: counts of before are forgotten.
+    pub(super) fn begin(&self) {
+        let mut seen = self.0.lock();
+        seen.rounds.counting = true;
+        seen.endless = None;
+        let forgotten = std::mem::take(&mut seen.rounds.counts);
+        drop(seen);
+        drop(forgotten);
+    }
+
+    /// Sets how many deliveries of one message in one wait are too many.
+    pub(super) fn set_most(&self, most: u32) {
+        self.0.lock().rounds.most = most;
+    }
+
+    /// Lets somebody wait for the next change. Returns the number by which he leaves.
+    pub(super) fn wait(&self, number: Option<u64>, waiter: Waiter) -> u64 {
+        let (number, replaced) = self.0.lock().waiting.put(number, waiter);
+        drop(replaced);
+        number
+    }
+
+    /// Somebody waits no longer.
+    pub(super) fn leave(&self, number: Option<u64>) {
+        if let Some(number) = number {
+            let left = self.0.lock().waiting.leave(number);
+            drop(left);
+        }
+    }
+
+    /// Something changed that is no fact.
+    pub(super) fn stir(&self) {
+        let wakes = self.0.lock().waiting.take_all().collect();
+        wake_all(wakes);
+    }
+
+    /// Everything that is out, the oldest first.
+    pub(super) fn out(&self) -> Vec<Out> {
+        self.0.lock().out.values().cloned().collect()
+    }
+
+    /// What goes round and round, if something does.
+    pub(super) fn endless(&self) -> Option<Endless> {
+        self.0.lock().endless.clone()
+    }
+
+    /// Keeps the facts that come from now on.
+    pub(super) fn begin_log(&self) {
+        self.0.lock().log = Some(Vec::new());
+    }
+
+    /// The facts that came since then.
+    pub(super) fn take_log(&self) -> Vec<Fact> {
+        self.0.lock().log.take().unwrap_or_default()
+    }
+}
+
+impl Tap for Watch {
+    fn saw(&self, facts: &[Fact]) {
+        let (wakes, freed) = {
+            let mut seen = self.0.lock();
+            // Bodies are foreign, and freed without the lock.
+            let freed: Vec<MessageRef> = facts.iter().filter_map(|fact| seen.take_in(fact)).collect();
+            (seen.waiting.take_all().collect(), freed)
+        };
+        wake_all(wakes);
+        drop(freed);
+    }
+}
+
+impl Seen {
+    /// Takes one fact in. What is returned is held no longer.
+    fn take_in(&mut self, fact: &Fact) -> Option<MessageRef> {
+        if let Some(log) = &mut self.log {
+            log.push(fact.clone());
+        }
+        let (Some(queue), Some(message)) = (&fact.queue, &fact.message) else { return None };
+        match &fact.what {
+            What::Delivered { consumer, session, attempt, no_ack } => {
+                let out = Out {
+                    queue: queue.clone(),
+                    consumer: consumer.clone(),
+                    session: *session,
+                    message: message.clone(),
+                    since: fact.at,
+                    attempt: *attempt,
+                };
+                if let Some(deliveries) = self.rounds.delivered(message) {
+                    let (queue, consumer, message) = (out.queue.clone(), out.consumer.clone(), message.clone());
+                    self.endless.get_or_insert(Endless { queue, consumer, message, deliveries });
+                }
+                if !no_ack {
+                    self.places.insert((queue.clone(), message.clone()), fact.number);
+                    self.out.insert(fact.number, out);
+                }
+                None
+            }
+            What::DeadLettered { next, .. } => {
+                self.rounds.goes_on(message, next);
+                None
+            }
+            What::Requeued { .. } => self.end(queue, message),
+            What::Acknowledged { .. } | What::Purged | What::Lost { .. } | What::Dropped { .. } | What::Died { .. } => {
+                if !matches!(fact.what, What::Died { .. }) {
+                    self.rounds.counts.remove(message);
+                }
+                self.end(queue, message)
+            }
+            _ => None,
+        }
+    }
+
+    /// The delivery of this message is out no longer.
+    fn end(&mut self, queue: &Name, message: &MessageRef) -> Option<MessageRef> {
+        let number = self.places.remove(&(queue.clone(), message.clone()))?;
+        self.out.remove(&number).map(|out| out.message)
+    }
+}
+
+impl Rounds {
+    /// One delivery more; how many there were, where that is too many.
+    fn delivered(&mut self, message: &MessageRef) -> Option<u32> {
+        if !self.counting {
+            return None;
+        }
+        let count = self.counts.entry(message.clone()).or_default();
+        *count = count.saturating_add(1);
+        Some(*count).filter(|count| *count > self.most)
+    }
+
+    /// A dead letter takes over the count of what died.
+    fn goes_on(&mut self, message: &MessageRef, next: &MessageRef) {
+        if let Some(count) = self.counts.remove(message) {
+            self.counts.insert(next.clone(), count);
+        }
+    }
+}
