@@ -102,6 +102,12 @@ impl Ear {
         }
     }
 
+    /// How many facts there were, told or not.
+    #[cfg(feature = "testing")]
+    pub(crate) fn noted(&self) -> u64 {
+        self.list.lock().next
+    }
+
     /// Waits until everything that is noted now was told; not where it is this thread that tells.
     pub(crate) fn catch_up(self: &Arc<Self>) {
         self.tell();

@@ -147,7 +147,7 @@ impl Mailbox {
     /// Whether the consumer was woken, and has not waited again.
     #[cfg(feature = "testing")]
     pub(crate) fn is_woken(&self) -> bool {
-        self.woken && self.waiter.is_none()
+        self.woken
     }
 
     /// Moves the overflow to the end of `left`.

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::cell::QueueCell;
+use super::sink::Receiving;
 use crate::base::{Name, SessionId};
 
 /// A consumer, and what it has before it.
@@ -13,10 +14,15 @@ pub(crate) struct Receiver {
     pub(crate) tag: Name,
     /// The plain consumer or channel.
     pub(crate) session: SessionId,
-    /// How many deliveries are here that it has not received.
-    pub(crate) mail: usize,
-    /// Somebody was woken for it, and has not waited again.
-    pub(crate) woken: bool,
+    /// What that is.
+    pub(crate) receiving: Receiving,
+}
+
+impl Receiver {
+    /// Whether somebody waits here, or did before.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.receiving.waits || self.receiving.woken
+    }
 }
 
 impl Engine {
@@ -35,9 +41,8 @@ impl QueueCell {
     fn receivers(&self) -> Vec<Receiver> {
         self.with_sinks(|sinks| {
             let receivers = sinks.iter().map(|sink| {
-                let (mail, woken) = sink.receiving();
                 let (queue, tag) = (self.spec.name.clone(), sink.tag.clone());
-                Receiver { queue, tag, session: sink.session, mail, woken }
+                Receiver { queue, tag, session: sink.session, receiving: sink.receiving() }
             });
             receivers.collect()
         })

@@ -18,12 +18,24 @@ pub(crate) trait Sink: Send + Sync + fmt::Debug {
     /// A delivery for the consumer `tag` arrived. Deliveries of one queue arrive in their order.
     fn deliver(&self, queue: &Arc<QueueCell>, tag: &Name, handout: Handout) -> Option<Waiter>;
 
-    /// How many deliveries are here that were not received, and whether somebody was woken who has not waited again.
+    /// What was put down here, and whether somebody waits for it.
     #[cfg(feature = "testing")]
-    fn receiving(&self) -> (usize, bool);
+    fn receiving(&self) -> Receiving;
 
     /// The queue cancelled a consumer: it was deleted.
     fn cancelled(&self, queue: &Arc<QueueCell>, consumer: ConsumerId, tag: &Name) -> Option<Waiter>;
+}
+
+/// What a receiver has before it.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receiving {
+    /// How many deliveries are here that it has not received.
+    pub(crate) mail: usize,
+    /// Somebody waits.
+    pub(crate) waits: bool,
+    /// Somebody was woken, and has not waited again.
+    pub(crate) woken: bool,
 }
 
 /// Where the deliveries of a consumer go.
@@ -174,11 +186,13 @@ impl SinkOf {
         matches!(self.place, Place::Channel(_))
     }
 
-    /// How many deliveries are here that were not received, and whether somebody was woken who has not waited again.
+    /// What was put down here, and whether somebody waits for it.
     #[cfg(feature = "testing")]
-    pub(crate) fn receiving(&self) -> (usize, bool) {
+    pub(crate) fn receiving(&self) -> Receiving {
         match &self.place {
-            Place::Mailbox(mailbox) => (mailbox.mail(), mailbox.is_woken()),
+            Place::Mailbox(mailbox) => {
+                Receiving { mail: mailbox.mail(), waits: mailbox.is_awaited(), woken: mailbox.is_woken() }
+            }
             Place::Channel(sink) => sink.receiving(),
         }
     }

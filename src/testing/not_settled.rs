@@ -65,6 +65,13 @@ pub enum Outstanding {
         /// The consumer's tag.
         consumer: String,
     },
+    /// A consumer at which nobody has waited yet.
+    Unattended {
+        /// The queue.
+        queue: String,
+        /// The consumer's tag.
+        consumer: String,
+    },
     /// An [`activity`](TestBroker::activity) that goes on.
     Activity {
         /// Its name.
@@ -75,6 +82,17 @@ pub enum Outstanding {
 }
 
 impl NotSettled {
+    /// Consumers at which nobody has waited.
+    pub(super) fn unattended(t: &TestBroker, why: GivenUp) -> Self {
+        let receivers = t.engine().receivers();
+        let unattended = receivers.iter().filter(|receiver| !receiver.is_attended());
+        let outstanding = unattended.map(|receiver| Outstanding::Unattended {
+            queue: receiver.queue.to_string(),
+            consumer: receiver.tag.to_string(),
+        });
+        Self { why, outstanding: outstanding.collect() }
+    }
+
     /// What is outstanding now, and why that is no longer waited for.
     pub(super) fn new(t: &TestBroker, why: GivenUp) -> Self {
         Self { why, outstanding: outstanding(t) }
@@ -97,7 +115,9 @@ pub(super) fn outstanding(t: &TestBroker) -> Vec<Outstanding> {
     let receivers = t.engine().receivers();
     let out = shared.watch.out();
     // A consumer receives in order, so what it has not received is the last of what it has.
-    let mail = |session| receivers.iter().find(|receiver| receiver.session.0 == session).map_or(0, |known| known.mail);
+    let mail = |session| {
+        receivers.iter().find(|receiver| receiver.session.0 == session).map_or(0, |known| known.receiving.mail)
+    };
     let mut all: Vec<Outstanding> = Vec::new();
     for (at, of) in out.iter().enumerate() {
         let behind = out.iter().skip(at + 1).filter(|other| other.session == of.session).count();
@@ -111,7 +131,7 @@ pub(super) fn outstanding(t: &TestBroker) -> Vec<Outstanding> {
         });
     }
     let has_out = |session| out.iter().any(|out| out.session == session);
-    let silent = receivers.iter().filter(|receiver| receiver.mail > 0 && !has_out(receiver.session.0));
+    let silent = receivers.iter().filter(|receiver| receiver.receiving.mail > 0 && !has_out(receiver.session.0));
     all.extend(silent.map(|receiver| Outstanding::Unreceived {
         queue: receiver.queue.to_string(),
         consumer: receiver.tag.to_string(),
@@ -166,6 +186,9 @@ impl fmt::Display for Outstanding {
             }
             Self::Unreceived { queue, consumer } => {
                 write!(f, "queue '{queue}': '{consumer}' has not received what it need not acknowledge")
+            }
+            Self::Unattended { queue, consumer } => {
+                write!(f, "queue '{queue}': nobody has waited at '{consumer}' yet")
             }
             Self::Activity { name, age } => write!(f, "activity '{name}' goes on, for {age:?}"),
         }

@@ -1,8 +1,13 @@
 //! Waiting until a broker has come to rest: counted, not guessed.
 //!
+//! The queues are looked at one after the other, so a message may move from one to another meanwhile; and what the watch was
+//! told may end in the middle of an act. So nothing counts but a look during which nothing happened: the number of facts is
+//! the same before and after it, and the watch was told all of them. Where it is not, the next fact wakes whoever waits.
+//!
 //! Two kinds of rest. *Settled*: nothing is out with anybody. *Calm*: nobody who was woken for a delivery is still on it:
 //! he settled it, or waits again, whatever he keeps. Between two deadlines only calm can be waited for, since a delivery
-//! may be kept on purpose, for a time to pass.
+//! may be kept on purpose, for a time to pass; and a consumer at which nobody ever waited is one that the test itself
+//! looks into.
 //!
 //! Whoever waits stands in two lists before he looks: the watch's, which every fact wakes, and the engine's, which a
 //! receiver wakes that begins to wait, for of that there is no fact. So nothing is polled. The guard wakes him in real
@@ -11,6 +16,8 @@
 use super::TestBroker;
 use super::not_settled::{GivenUp, NotSettled};
 use crate::base::Moment;
+use crate::engine::motion::Receiver;
+use crate::engine::sink::Receiving;
 use crate::engine::waiter::{Waiter, block_until};
 use crate::port::{Clock, SystemClock};
 use std::future::Future;
@@ -24,6 +31,8 @@ pub(super) enum Goal {
     Settled,
     /// Nobody was woken who is not done.
     Calm,
+    /// Somebody waits at every consumer, or did before.
+    Attended,
 }
 
 /// A place in both lists of those that wait; left when this is dropped.
@@ -42,6 +51,9 @@ impl Place {
 
     /// Looks, as somebody who is woken when it may be otherwise.
     fn look(&mut self, goal: Goal, waiter: Waiter) -> Option<Result<(), NotSettled>> {
+        self.t.run_due();
+        // Before this stands in the lists: it may wait itself, and be woken meanwhile.
+        self.t.flush_taps();
         self.watching = Some(self.t.shared().watch.wait(self.watching, waiter.clone()));
         self.resting = Some(self.t.engine().rest(self.resting, waiter));
         self.t.look(goal)
@@ -122,6 +134,48 @@ impl TestBroker {
         self.reach_blocking(Goal::Settled)
     }
 
+    /// Waits until somebody waits at every consumer there is, or did before: that the threads and tasks a test has started
+    /// have come to their first `recv`. After it, [`advance`](TestBroker::advance) knows whom it has to wait for.
+    ///
+    /// Tasks on the executor's own thread need it not.
+    ///
+    /// # Errors
+    ///
+    /// [`NotSettled`] with the consumers at which nobody waits, when the [guard](TestBroker::set_guard) ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it changes nothing.
+    pub async fn attended(&self) -> Result<(), NotSettled> {
+        self.reach(Goal::Attended).await
+    }
+
+    /// As [`TestBroker::attended`], blocking the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`TestBroker::attended`].
+    ///
+    /// ```
+    /// use leveret::testing::TestBroker;
+    /// use leveret::{Message, Queue, Topology};
+    /// use std::time::Duration;
+    ///
+    /// let t = TestBroker::new();
+    /// let wait = Queue::new("wait").message_ttl(Duration::from_secs(60)).dead_letter_to("orders");
+    /// t.declare(&Topology::new().queue(Queue::new("orders")).queue(wait))?;
+    /// let mut orders = t.consumer("orders").open()?;
+    /// std::thread::spawn(move || orders.iter().for_each(|order| _ = order.ack()));
+    /// t.attended_blocking()?;
+    /// t.publish("", "wait", Message::new("one"))?;
+    /// t.advance_blocking(Duration::from_secs(60))?;
+    /// assert_eq!(t.queue("orders")?.stats().totals.acknowledged, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn attended_blocking(&self) -> Result<(), NotSettled> {
+        self.reach_blocking(Goal::Attended)
+    }
+
     pub(super) fn reach(&self, goal: Goal) -> Reach {
         let yields = if goal == Goal::Calm { YIELDS } else { 0 };
         Reach { t: self.clone(), goal, place: None, alarm: None, yields }
@@ -132,35 +186,41 @@ impl TestBroker {
         let deadline = clock.now() + self.guard();
         let mut place = Place::new(self);
         let reached = block_until(&clock, Some(deadline), || place.look(goal, Waiter::this_thread()));
-        reached.unwrap_or_else(|| Err(self.given_up()))
+        reached.unwrap_or_else(|| Err(self.given_up(goal)))
     }
 
-    fn given_up(&self) -> NotSettled {
-        NotSettled::new(self, GivenUp::Guard(self.guard()))
+    fn given_up(&self, goal: Goal) -> NotSettled {
+        let why = GivenUp::Guard(self.guard());
+        if goal == Goal::Attended { NotSettled::unattended(self, why) } else { NotSettled::new(self, why) }
     }
 
     /// Whether the goal is reached, or never will be.
     fn look(&self, goal: Goal) -> Option<Result<(), NotSettled>> {
-        self.run_due();
-        self.flush_taps();
+        let noted = || self.engine().ear.as_ref().map_or(0, |ear| ear.noted());
         let watch = &self.shared().watch;
+        let before = noted();
         if let Some(endless) = watch.endless() {
             return Some(Err(NotSettled::endless(self, &endless)));
         }
         let reached = match goal {
             Goal::Settled => {
-                self.engine().unacked() == 0
-                    && !self.engine().receivers().iter().any(|receiver| receiver.mail > 0)
+                watch.is_empty()
+                    && self.engine().unacked() == 0
+                    && !self.engine().receivers().iter().any(|receiver| receiver.receiving.mail > 0)
                     && self.shared().activities.going().is_empty()
             }
+            Goal::Attended => self.engine().receivers().iter().all(Receiver::is_attended),
             Goal::Calm => {
                 let out = watch.out();
                 let is_on_it = |session: u64| out.iter().any(|out| out.session == session);
-                let receivers = self.engine().receivers();
-                !receivers.iter().any(|receiver| receiver.woken && (receiver.mail > 0 || is_on_it(receiver.session.0)))
+                let is_busy = |receiver: &Receiver| {
+                    let Receiving { mail, woken, .. } = receiver.receiving;
+                    woken && (mail > 0 || is_on_it(receiver.session.0))
+                };
+                !watch.is_moving() && !self.engine().receivers().iter().any(is_busy)
             }
         };
-        reached.then_some(Ok(()))
+        (reached && watch.until() == before && noted() == before).then_some(Ok(()))
     }
 }
 
@@ -200,7 +260,7 @@ impl Future for Reach {
             None => timer.now() + this.t.guard(),
         };
         if timer.now() >= deadline {
-            return Poll::Ready(Err(this.t.given_up()));
+            return Poll::Ready(Err(this.t.given_up(this.goal)));
         }
         this.alarm = Some((deadline, timer.engine().set_alarm(deadline, waiter())));
         Poll::Pending

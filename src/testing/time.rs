@@ -30,6 +30,8 @@ impl TestBroker {
     /// at its own moment, in due order, and whoever is woken by it has done with it before the next one: he has settled
     /// what he got, or waits again. An hour advanced gives the same history as an hour lived.
     ///
+    /// A consumer at which nobody has waited yet is not waited for: it may be one that the test itself looks into later.
+    /// Where threads were started that have to come to their first `recv`, call [`attended`](TestBroker::attended) first.
     /// ([`Broker::advance`](crate::Broker::advance), of the broker beneath, waits for nobody.)
     ///
     /// # Errors
@@ -55,7 +57,8 @@ impl TestBroker {
     /// t.advance(Duration::from_secs(1)).await?;
     /// assert_eq!(t.queue("orders")?.stats().ready, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn advance(&self, span: Duration) -> Result<(), NotSettled> {
         let target = self.now() + span;

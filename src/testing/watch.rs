@@ -1,6 +1,8 @@
 //! The watch: a tap that knows what is out, and wakes whoever waits for that to change.
 //!
-//! Every delivery that is to be acknowledged is *out* from its fact on until the fact that ends it. A message that goes
+//! Every delivery that is to be acknowledged is *out* from its fact on until the fact that ends it. A message that is
+//! published or dead-lettered is *coming* until each of its queues has said whether it takes it, and one that died is
+//! *going* until it is said where. A message that goes
 //! round and round, requeued or dead-lettered back, has a count of its deliveries, which a dead letter takes over from
 //! the message that died; the count begins anew with each wait ([`Watch::begin`]).
 
@@ -8,7 +10,7 @@ use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, Name};
 use crate::engine::waiter::{WaitList, Waiter, wake_all};
 use crate::port::{Fact, MessageRef, Tap, What};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What all clones share.
@@ -41,9 +43,14 @@ struct Seen {
     /// By the number of the fact that they were handed out in.
     out: BTreeMap<u64, Out>,
     places: HashMap<(Name, MessageRef), u64>,
+    /// How many queues have not said yet whether they take a message.
+    coming: HashMap<MessageRef, usize>,
+    /// What died where, and has not been said to go on or not.
+    going: HashSet<(Name, MessageRef)>,
     rounds: Rounds,
     endless: Option<Endless>,
     waiting: WaitList,
+    until: u64,
     /// What was seen since somebody began to listen.
     log: Option<Vec<Fact>>,
 }
@@ -105,6 +112,22 @@ impl Watch {
         self.0.lock().out.values().cloned().collect()
     }
 
+    /// Whether nothing is out, and nothing moves.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().out.is_empty() && !self.is_moving()
+    }
+
+    /// Whether something is on its way into a queue, or from one to another.
+    pub(super) fn is_moving(&self) -> bool {
+        let seen = self.0.lock();
+        !(seen.coming.is_empty() && seen.going.is_empty())
+    }
+
+    /// The number of the fact that comes next.
+    pub(super) fn until(&self) -> u64 {
+        self.0.lock().until
+    }
+
     /// What goes round and round, if something does.
     pub(super) fn endless(&self) -> Option<Endless> {
         self.0.lock().endless.clone()
@@ -137,10 +160,13 @@ impl Tap for Watch {
 impl Seen {
     /// Takes one fact in. What is returned is held no longer.
     fn take_in(&mut self, fact: &Fact) -> Option<MessageRef> {
+        self.until = fact.number + 1;
         if let Some(log) = &mut self.log {
             log.push(fact.clone());
         }
-        let (Some(queue), Some(message)) = (&fact.queue, &fact.message) else { return None };
+        let Some(message) = &fact.message else { return None };
+        self.track(fact.queue.as_ref(), message, &fact.what);
+        let queue = fact.queue.as_ref()?;
         match &fact.what {
             What::Delivered { consumer, session, attempt, no_ack } => {
                 let out = Out {
@@ -173,6 +199,37 @@ impl Seen {
                 self.end(queue, message)
             }
             _ => None,
+        }
+    }
+
+    /// Keeps account of what is coming and going.
+    fn track(&mut self, queue: Option<&Name>, message: &MessageRef, what: &What) {
+        let place = || queue.map(|queue| (queue.clone(), message.clone()));
+        match what {
+            What::Published { queues, .. } => self.announce(message, queues.len()),
+            What::Enqueued | What::Refused { .. } | What::Cut => self.arrive(message),
+            What::Died { .. } => self.going.extend(place()),
+            What::DeadLettered { next, queues, .. } => {
+                self.announce(next, queues.len());
+                place().into_iter().for_each(|place| _ = self.going.remove(&place));
+            }
+            What::Dropped { .. } => place().into_iter().for_each(|place| _ = self.going.remove(&place)),
+            _ => {}
+        }
+    }
+
+    fn announce(&mut self, message: &MessageRef, queues: usize) {
+        if queues > 0 {
+            *self.coming.entry(message.clone()).or_default() += queues;
+        }
+    }
+
+    fn arrive(&mut self, message: &MessageRef) {
+        if let Some(left) = self.coming.get_mut(message) {
+            *left -= 1;
+            if *left == 0 {
+                self.coming.remove(message);
+            }
         }
     }
 

@@ -8,6 +8,8 @@ use crate::base::sync::{Mutex, Rank};
 use crate::base::{Credit, Limits, Name, SessionId};
 use crate::engine::cell::QueueCell;
 use crate::engine::replies::ReplySink;
+#[cfg(feature = "testing")]
+use crate::engine::sink::Receiving;
 use crate::engine::sink::Sink;
 use crate::engine::waiter::{WaitList, Waiter};
 use crate::message::SharedEnvelope;
@@ -341,10 +343,10 @@ impl Sink for Inbox {
     }
 
     #[cfg(feature = "testing")]
-    fn receiving(&self) -> (usize, bool) {
+    fn receiving(&self) -> Receiving {
         let inner = self.inner.lock();
         let mail = inner.arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Delivery { .. })).count();
-        (mail, inner.woken)
+        Receiving { mail, waits: !inner.waiting.is_empty(), woken: inner.woken }
     }
 
     fn cancelled(&self, _queue: &Arc<QueueCell>, consumer: ConsumerId, tag: &Name) -> Option<Waiter> {
