@@ -238,6 +238,7 @@
 //! | `api/delivery.rs` | A delivery: a message that is out, and the one who has to settle it |
 //! | `api/exchange.rs` | An exchange as data |
 //! | `api/one_off.rs` | What a broker does once: publish, get, declare, bind, delete; and the handles that it gives |
+//! | `api/place.rs` | Places: what a finding or a difference is about, by name |
 //! | `api/publisher/mod.rs` | Publishers: handles to one exchange that remember where their keys lead |
 //! | `api/publisher/error.rs` | Why a message was not published, with the message |
 //! | `api/publisher/many.rs` | Sending many messages under one key: one route, and the queue asked once for many of them |
@@ -249,6 +250,7 @@
 //! | `api/source.rs` | Where deliveries come from: a queue and its broker, shared by a consumer and its deliveries |
 //! | `api/stats.rs` | Statistics: what is where, and where everything went |
 //! | `api/topology.rs` | A topology as data: what exchanges, queues, bindings and policies a program wants |
+//! | `api/topology_diff.rs` | What declaring a topology would do, before it is done |
 //! | `api/words.rs` | Serde helpers: types that are RabbitMQ's words, and a flag that is set unless said |
 //!
 //! **`testing/`**, floor 6, feature `testing`: the test double
@@ -290,6 +292,7 @@ pub use api::{
 };
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};
+pub use api::{Difference, FieldDifference, Place, TopologyDiff};
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
 pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,

@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use super::queue::Queue;
 use super::topology::{Binding, Topology};
 use crate::base::Name;
-use crate::engine::{Asked, End, Engine, ExchangeDeclare, QueueDeclare, TopologyError};
+use crate::engine::{self, Asked, End, ExchangeDeclare, QueueDeclare, TopologyError};
 use crate::queue::Policy;
 use crate::route::{Destination, Graph};
 use std::fmt;
@@ -141,7 +141,7 @@ impl Broker {
     /// and were given a name, and their bindings. As RabbitMQ exports its definitions.
     #[must_use]
     pub fn topology(&self) -> Topology {
-        current(self.engine())
+        current(&self.engine().topology.read())
     }
 }
 
@@ -205,8 +205,7 @@ impl Binding {
 }
 
 /// The engine's topology as data.
-fn current(engine: &Engine) -> Topology {
-    let state = engine.topology.read();
+pub(super) fn current(state: &engine::Topology) -> Topology {
     let bindings = |destination| {
         let bindings = state.graph.bindings_to(destination).into_iter();
         let source = |id| state.graph.exchange(id).map(|spec| spec.name.to_string());

@@ -21,6 +21,7 @@ mod deliveries;
 mod delivery;
 mod exchange;
 mod one_off;
+mod place;
 mod publisher;
 mod queue;
 mod queue_handle;
@@ -28,6 +29,7 @@ mod shutdown;
 mod source;
 mod stats;
 mod topology;
+mod topology_diff;
 #[cfg(feature = "serde")]
 mod words;
 
@@ -50,9 +52,11 @@ pub use definitions_error::DefinitionsError;
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settled};
 pub use exchange::Exchange;
+pub use place::Place;
 pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed, RoutedMany, SendManyError};
 pub use queue::Queue;
 pub use queue_handle::{Peeked, QueueHandle};
 pub use shutdown::{Left, Shutdown, ShutdownFuture, ShutdownReport};
 pub use stats::{BrokerStats, DeadLetterStats, PublishStats, QueueStats};
 pub use topology::{Binding, Topology};
+pub use topology_diff::{Difference, FieldDifference, TopologyDiff};

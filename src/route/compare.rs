@@ -42,7 +42,7 @@ pub(super) fn identical(one: &Value, other: &Value) -> bool {
 }
 
 /// Whether two argument tables hold the same entries, in whatever order.
-pub(super) fn same_arguments(one: &Table, other: &Table) -> bool {
+pub(crate) fn same_arguments(one: &Table, other: &Table) -> bool {
     one.len() == other.len() && one.iter().all(|(name, value)| other.get(name).is_some_and(|v| identical(value, v)))
 }
 

@@ -47,6 +47,7 @@ mod table;
 mod text;
 mod topic;
 
+pub(crate) use compare::same_arguments;
 pub use graph::Graph;
 pub use headers::Predicate;
 pub use hits::Hit;
