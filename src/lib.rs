@@ -237,6 +237,18 @@
 //! | `api/deliveries.rs` | Deliveries received together, to be settled together or one by one |
 //! | `api/delivery.rs` | A delivery: a message that is out, and the one who has to settle it |
 //! | `api/exchange.rs` | An exchange as data |
+//! | `api/lint/mod.rs` | Linting: what in a topology will go wrong, though RabbitMQ would take it; and what it would not take |
+//! | `api/lint/cycles.rs` | Cycles: dead letters that come round to a queue in which they died before |
+//! | `api/lint/dead_letters.rs` | Dead letters that do not arrive, or arrive where they came from |
+//! | `api/lint/finding.rs` | Findings: one thing that is wrong, where, and what to do; and the report that holds them |
+//! | `api/lint/graves.rs` | Queues in which the dead or what went astray lies: nobody works on them, so nothing empties them in time |
+//! | `api/lint/keys.rs` | Keys of bindings that do not do what they look like |
+//! | `api/lint/lasting.rs` | What does not last as long as it looks: in a restart, or when its last user goes |
+//! | `api/lint/limits.rs` | What a full queue does: words without effect, and words that promise more than they do |
+//! | `api/lint/policies.rs` | Policies that are laid over something and have no effect on it |
+//! | `api/lint/refused.rs` | What a broker would refuse: asked of the very check that comes before a declaration |
+//! | `api/lint/routing.rs` | Exchanges: messages that find no way on, and queues and exchanges that nothing leads to |
+//! | `api/lint/work.rs` | Queues that somebody works on: what happens to messages that are rejected, wait too long, or come back too often |
 //! | `api/one_off.rs` | What a broker does once: publish, get, declare, bind, delete; and the handles that it gives |
 //! | `api/place.rs` | Places: what a finding or a difference is about, by name |
 //! | `api/publisher/mod.rs` | Publishers: handles to one exchange that remember where their keys lead |
@@ -251,6 +263,10 @@
 //! | `api/stats.rs` | Statistics: what is where, and where everything went |
 //! | `api/topology.rs` | A topology as data: what exchanges, queues, bindings and policies a program wants |
 //! | `api/topology_diff.rs` | What declaring a topology would do, before it is done |
+//! | `api/topology_view/mod.rs` | A topology as it would be in force: policies applied, names looked up, bindings seen from both ends |
+//! | `api/topology_view/keys.rs` | Keys: with which ones the messages of a queue can come, as patterns of a topic exchange |
+//! | `api/topology_view/letters.rs` | Letters: where the dead of each queue can go |
+//! | `api/topology_view/roles.rs` | Roles: what each queue is for |
 //! | `api/words.rs` | Serde helpers: types that are RabbitMQ's words, and a flag that is set unless said |
 //!
 //! **`testing/`**, floor 6, feature `testing`: the test double
@@ -292,7 +308,7 @@ pub use api::{
 };
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};
-pub use api::{Difference, FieldDifference, Place, TopologyDiff};
+pub use api::{Difference, FieldDifference, Lint, LintReport, Place, Severity, TopologyDiff};
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
 pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,

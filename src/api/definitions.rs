@@ -8,7 +8,9 @@ use super::definitions_error::DefinitionsError;
 use super::definitions_json::Node;
 use super::definitions_read::Reader;
 use super::definitions_write;
+use super::lint::{self, LintReport};
 use super::topology::Topology;
+use super::topology_view::Elsewhere;
 use std::fmt;
 
 /// What was read from a definitions file.
@@ -21,6 +23,35 @@ pub struct Definitions {
     pub vhost: Option<String>,
     /// What the file holds beside that, and why it is not in the topology.
     pub notices: Vec<Notice>,
+    /// What of that a lint has to know of.
+    pub(super) elsewhere: Elsewhere,
+}
+
+impl Definitions {
+    /// Lints the topology, as [`Topology::lint`] does; but what the file has of plugins, such as an exchange of a type that
+    /// is not known here, counts as being there. Bindings that lead from or to nothing are findings too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use leveret::Topology;
+    ///
+    /// let definitions = Topology::from_definitions(r#"{
+    ///     "exchanges": [{"name": "later", "type": "x-delayed-message", "durable": true, "auto_delete": false}],
+    ///     "queues": [{"name": "orders", "durable": true, "auto_delete": false, "arguments":
+    ///         {"x-dead-letter-exchange": "later", "x-max-length": 10000}}],
+    ///     "bindings": [{"source": "later", "destination": "orders", "destination_type": "queue", "routing_key": "go"},
+    ///                  {"source": "gone", "destination": "orders", "destination_type": "queue", "routing_key": ""}]
+    /// }"#)?;
+    /// let report = definitions.lint();
+    /// let places: Vec<_> = report.findings.iter().map(|finding| (finding.code, finding.place.to_string())).collect();
+    /// assert_eq!(places[0], ("binding-without-ends", "binding from 'gone' to queue 'orders' with key ''".into()));
+    /// # Ok::<(), leveret::DefinitionsError>(())
+    /// ```
+    #[must_use]
+    pub fn lint(&self) -> LintReport {
+        lint::lint(&self.topology, &self.elsewhere)
+    }
 }
 
 /// Something in a definitions file that is not in the topology read from it.

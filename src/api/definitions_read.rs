@@ -9,6 +9,7 @@ use super::definitions_json::{Node, Read};
 use super::exchange::Exchange;
 use super::queue::Queue;
 use super::topology::{Binding, Topology};
+use super::topology_view::Elsewhere;
 use crate::message::Table;
 use crate::queue::{InvalidPolicy, Policy, PolicyDefinition, QueueFlags, QueueSpec, knows_policy_key};
 use crate::route::ExchangeKind;
@@ -51,6 +52,7 @@ pub(super) struct Reader<'a> {
     vhost: Option<String>,
     topology: Topology,
     notices: Vec<Notice>,
+    elsewhere: Elsewhere,
     /// Where each policy, exchange and queue stands in the topology.
     policies: HashMap<String, usize>,
     exchanges: HashMap<String, usize>,
@@ -75,6 +77,7 @@ impl<'a> Reader<'a> {
             vhost: None,
             topology: Topology::new(),
             notices: Vec::new(),
+            elsewhere: Elsewhere::default(),
             policies: HashMap::new(),
             exchanges: HashMap::new(),
             queues: HashMap::new(),
@@ -147,7 +150,8 @@ impl<'a> Reader<'a> {
         for node in self.ours("bindings")? {
             self.binding(&node)?;
         }
-        Ok(Definitions { topology: self.topology, vhost: self.vhost, notices: self.notices })
+        let Self { topology, vhost, notices, elsewhere, .. } = self;
+        Ok(Definitions { topology, vhost, notices, elsewhere })
     }
 
     fn notice(&mut self, place: &str, reason: impl Into<String>) {
@@ -258,6 +262,9 @@ impl<'a> Reader<'a> {
         let Ok(kind) = word.parse::<ExchangeKind>() else {
             let word = shown(word);
             self.notice(node.path(), format!("exchange '{name}' left out: the type '{word}' is a plugin's"));
+            // The kind stands for one that nobody can tell the routes of.
+            let exchange = Exchange { arguments: arguments(node)?, ..Exchange::headers(&*name) };
+            self.elsewhere.exchanges.push(exchange);
             return Ok(());
         };
         let mut exchange = Exchange::new(&*name, kind);
@@ -294,6 +301,7 @@ impl<'a> Reader<'a> {
             Some("classic") => drop(queue.arguments.remove("x-queue-type")),
             Some("stream") => {
                 self.notice(node.path(), format!("queue '{name}' left out: streams are not provided"));
+                self.elsewhere.queues.push(name.to_string());
                 return Ok(());
             }
             _ => {}
@@ -324,6 +332,7 @@ impl<'a> Reader<'a> {
         }
         if !self.exchanges.contains_key(&*source) && predeclared(&source).is_none() {
             self.notice(node.path(), format!("left out: there is no exchange '{source}' to bind to"));
+            self.left_out(kind.text()? == "queue", &destination, binding);
             return Ok(());
         }
         // A second one that is equal is the same binding.
@@ -342,9 +351,30 @@ impl<'a> Reader<'a> {
             None => {
                 let kind = kind.text()?;
                 self.notice(node.path(), format!("left out: there is no {kind} '{destination}' to bind"));
+                self.left_out(kind == "queue", &destination, binding);
             }
         }
         Ok(())
+    }
+
+    /// A binding that is left out, for a lint to know of. Both its ends may be there all the same, one a plugin's.
+    fn left_out(&mut self, to_queue: bool, destination: &str, binding: Binding) {
+        let is_exchange = |name: &str| {
+            self.exchanges.contains_key(name)
+                || predeclared(name).is_some()
+                || self.elsewhere.exchanges.iter().any(|exchange| exchange.name == *name)
+        };
+        let there = match to_queue {
+            true => {
+                self.queues.contains_key(destination) || self.elsewhere.queues.iter().any(|name| name == destination)
+            }
+            false => is_exchange(destination),
+        };
+        let list = match there && is_exchange(&binding.source) {
+            true => &mut self.elsewhere.bindings,
+            false => &mut self.elsewhere.lost,
+        };
+        list.push((to_queue, destination.to_owned(), binding));
     }
 
     /// The exchange of this name; a predeclared one comes into the topology when a binding leads to it.

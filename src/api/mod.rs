@@ -20,6 +20,7 @@ mod definitions_write;
 mod deliveries;
 mod delivery;
 mod exchange;
+mod lint;
 mod one_off;
 mod place;
 mod publisher;
@@ -30,6 +31,7 @@ mod source;
 mod stats;
 mod topology;
 mod topology_diff;
+mod topology_view;
 #[cfg(feature = "serde")]
 mod words;
 
@@ -52,6 +54,7 @@ pub use definitions_error::DefinitionsError;
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settled};
 pub use exchange::Exchange;
+pub use lint::{Lint, LintReport, Severity};
 pub use place::Place;
 pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed, RoutedMany, SendManyError};
 pub use queue::Queue;

@@ -45,6 +45,7 @@ mod work;
 pub(crate) use cascade::LetterCounts;
 pub use error::TopologyError;
 pub(crate) use fits::{check_arguments, stripped};
+pub(crate) use policies::Policies;
 pub(crate) use publish::{Cells, NoRoute, Outcome, PublishCounts, Route};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
@@ -65,7 +66,6 @@ use cell::{Letter, QueueCell};
 use deadlines::Deadlines;
 use drive::Driver;
 use facts::Ear;
-use policies::Policies;
 use replies::Replies;
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -36,17 +36,35 @@ impl Policies {
 
     /// What is in force for a queue.
     pub(crate) fn for_queue(&self, name: &str, kind: QueueKind) -> Option<&PolicyDefinition> {
-        let fits = |entry: &&Entry| {
-            let Entry { policy, pattern } = entry;
-            policy.apply_to.covers(kind) && policy.definition.suits(kind) && pattern.is_match(name)
-        };
-        self.entries.iter().find(fits).map(|entry| &entry.policy.definition)
+        self.over_queue(name, kind).map(|policy| &policy.definition).find(|definition| definition.suits(kind))
+    }
+
+    /// The policies that are laid over a queue, best first. The first that suits its kind is in force.
+    pub(crate) fn over_queue(&self, name: &str, kind: QueueKind) -> impl Iterator<Item = &Policy> {
+        let over = self.entries.iter().filter(move |entry| entry.policy.apply_to.covers(kind));
+        over.filter(move |entry| entry.pattern.is_match(name)).map(|entry| &entry.policy)
+    }
+
+    /// The policies that are laid over an exchange, best first. The first is in force.
+    pub(crate) fn over_exchange(&self, name: &str) -> impl Iterator<Item = &Policy> {
+        let over = self.entries.iter().filter(|entry| entry.policy.apply_to.covers_exchanges());
+        over.filter(move |entry| entry.pattern.is_match(name)).map(|entry| &entry.policy)
     }
 
     /// The alternate exchange that is in force for an exchange.
     pub(crate) fn alternate(&self, name: &str) -> Option<Name> {
-        let fits = |entry: &&Entry| entry.policy.apply_to.covers_exchanges() && entry.pattern.is_match(name);
-        self.entries.iter().find(fits)?.policy.definition.name("alternate-exchange")
+        self.over_exchange(name).next()?.definition.name("alternate-exchange")
+    }
+
+    /// Policies without a broker; those that a broker refuses are left out.
+    pub(crate) fn of<'p>(policies: impl Iterator<Item = &'p Policy>) -> Self {
+        let mut all = Self::default();
+        for policy in policies {
+            if let Ok(pattern) = policy.compile() {
+                all.put(policy.clone(), pattern);
+            }
+        }
+        all
     }
 
     fn put(&mut self, policy: Policy, pattern: Regex) {

@@ -49,6 +49,7 @@ mod topic;
 
 pub(crate) use compare::same_arguments;
 pub use graph::Graph;
+pub(crate) use graph::PREDECLARED;
 pub use headers::Predicate;
 pub use hits::Hit;
 pub use scratch::Scratch;

@@ -200,7 +200,7 @@ impl Graph {
 }
 
 /// The exchanges of a new virtual host. The default exchange comes first: its id is zero.
-const PREDECLARED: [(&str, ExchangeKind); 6] = [
+pub(crate) const PREDECLARED: [(&str, ExchangeKind); 6] = [
     ("", ExchangeKind::Direct),
     ("amq.direct", ExchangeKind::Direct),
     ("amq.fanout", ExchangeKind::Fanout),
