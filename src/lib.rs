@@ -263,6 +263,10 @@
 //! | `api/stats.rs` | Statistics: what is where, and where everything went |
 //! | `api/topology.rs` | A topology as data: what exchanges, queues, bindings and policies a program wants |
 //! | `api/topology_diff.rs` | What declaring a topology would do, before it is done |
+//! | `api/topology_draw/mod.rs` | Drawing a topology: as a Mermaid flowchart, or for Graphviz |
+//! | `api/topology_draw/dot.rs` | Writing a picture in Graphviz's language |
+//! | `api/topology_draw/mermaid.rs` | Writing a picture as a Mermaid flowchart |
+//! | `api/topology_draw/picture.rs` | The picture: nodes and arrows, in an order that follows from the topology alone |
 //! | `api/topology_view/mod.rs` | A topology as it would be in force: policies applied, names looked up, bindings seen from both ends |
 //! | `api/topology_view/keys.rs` | Keys: with which ones the messages of a queue can come, as patterns of a topic exchange |
 //! | `api/topology_view/letters.rs` | Letters: where the dead of each queue can go |

@@ -31,6 +31,7 @@ mod source;
 mod stats;
 mod topology;
 mod topology_diff;
+mod topology_draw;
 mod topology_view;
 #[cfg(feature = "serde")]
 mod words;
