@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     // Some exports begin with a byte order mark, which JSON does not know.
     match read(json.trim_start_matches('\u{feff}'), options.vhost.as_deref()) {
         Ok(vhosts) => report(&vhosts, &options),
-        Err(error) => cannot(&format!("{file} is no definitions file that RabbitMQ would import: {error}")),
+        Err(error) => cannot(&format!("{file} cannot be used as a definitions file: {error}")),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Linting: good practice gives no finding; each rule has a topology that trips it, and a near miss that does not.
 
-use leveret::{ApplyTo, Binding, Exchange, Lint, Overflow, Policy, Queue, Severity, Strategy, Topology};
+use leveret::{
+    ApplyTo, Binding, Broker, Delivery, Exchange, Lint, Message, Overflow, Policy, Queue, Settled, Severity, Strategy,
+    Topology,
+};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -419,6 +423,34 @@ fn a_cycle_that_drops_what_nobody_rejected() {
     assert_eq!(told(&parked(bounded("payment"))), [REFUSED]);
 }
 
+/// A broker with this, one message in `payment`, and a consumer that settles what it gets so.
+fn lived(topology: &Topology, rounds: usize, settle: fn(Delivery) -> Settled) -> u64 {
+    let broker = Broker::builder().manual_time().build();
+    broker.declare(topology).expect("declared");
+    broker.publish("", "payment", Message::new("one")).expect("published");
+    for _ in 0..rounds {
+        broker.get("payment").expect("the queue").map(settle);
+        broker.advance(SECOND);
+    }
+    topology.queues().map(|queue| broker.queue(queue.name()).expect("the queue").stats().ready).sum()
+}
+
+/// What the findings on cycles say, a broker does.
+#[test]
+fn what_is_said_of_cycles_is_so() {
+    let limited =
+        retrying(Queue::new("payment").quorum().delivery_limit(2).max_length_bytes(10, Overflow::RejectPublish));
+    assert!(told(&limited).contains(&"warning cycle-drops-messages at queue 'payment'".into()));
+    assert_eq!(lived(&limited, 20, Delivery::requeue), 0, "it came back too often, and was dropped");
+    let endless = retrying(bounded("payment"));
+    assert!(told(&endless).contains(&"warning retry-without-end at queue 'payment'".into()));
+    assert_eq!(lived(&endless, 200, Delivery::reject), 1, "it still goes round");
+    let alone = good().queue(bounded("payment").message_ttl(3 * SECOND).dead_letter_to("payment"));
+    assert!(told(&alone).contains(&"error dead-letters-come-back at queue 'payment'".into()));
+    assert_eq!(lived(&alone, 5, Delivery::requeue), 0, "it expired, and was dropped");
+    assert_eq!(lived(&alone, 200, Delivery::reject), 1, "it still goes round");
+}
+
 #[test]
 fn a_cycle_without_anybody_at_work() {
     let ring = |last: &str| {
@@ -546,6 +578,9 @@ fn reject_publish_dlx_without_dead_letters_or_in_a_quorum_queue() {
     let quorum = tmp(Queue::new("payment").quorum().dead_letter_to("orders.dlq"));
     only(&quorum, "warning overflow-unknown-to-quorum at queue 'payment'");
     clean(&tmp(Queue::new("payment").dead_letter_to("orders.dlq")));
+    let by_policy = Policy::new("full", "^payment$").max_length(10, Overflow::RejectPublishDlx);
+    let payment = Queue::new("payment").quorum().bind("events", "p").dead_letter_to("orders.dlq");
+    only(&good().queue(payment).policy(by_policy), "warning overflow-unknown-to-quorum at queue 'payment'");
 }
 
 #[test]
@@ -581,6 +616,24 @@ fn durable_queues_that_go() {
     only(&with_grave(good(), work("payment").auto_delete()), "warning durable-auto-delete at queue 'payment'");
     only(&with_grave(good(), work("payment").expires(WEEK)), "hint durable-queue-expires at queue 'payment'");
     clean(&with_grave(good(), work("payment")));
+}
+
+/// The table in the documentation has every code that the rules use, and no other.
+#[test]
+fn every_code_is_documented() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api/lint");
+    let (mut used, mut documented) = (BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let text = std::fs::read_to_string(entry.expect("a file").path()).expect("text");
+        for call in ["findings.error(", "findings.warning(", "findings.hint("] {
+            let codes = text.split(call).skip(1).map(|rest| rest.trim_start().trim_start_matches('"'));
+            used.extend(codes.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+        let rows = text.lines().filter_map(|line| line.trim_start().strip_prefix("/// | `"));
+        documented.extend(rows.filter_map(|row| row.split('`').next()).map(str::to_owned));
+    }
+    assert!(used.len() > 30);
+    assert_eq!(used, documented);
 }
 
 #[test]

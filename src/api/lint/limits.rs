@@ -4,7 +4,6 @@ use super::super::place::Place;
 use super::super::topology_view::QueueView;
 use super::Subject;
 use super::finding::Findings;
-use crate::message::Value;
 use crate::queue::{Overflow, QueueKind, Settings, Strategy};
 
 pub(super) fn lint(subject: &Subject<'_>, findings: &mut Findings) {
@@ -14,6 +13,12 @@ pub(super) fn lint(subject: &Subject<'_>, findings: &mut Findings) {
         unknown_to_quorum(queue, findings);
         not_at_least_once(queue, settings, findings);
     }
+}
+
+/// The word that is asked for, whatever is in force: a quorum queue's policy goes before its argument.
+fn asked<'v>(queue: &'v QueueView<'_>, key: &str) -> Option<&'v str> {
+    let argument = || queue.queue?.arguments().get(&format!("x-{key}"))?.as_str();
+    queue.policy.as_ref().and_then(|policy| policy.text(key)).or_else(argument)
 }
 
 fn without_limit(queue: &QueueView<'_>, settings: &Settings, findings: &mut Findings) {
@@ -55,7 +60,7 @@ fn refused_do_not_die(queue: &QueueView<'_>, settings: &Settings, findings: &mut
 }
 
 fn unknown_to_quorum(queue: &QueueView<'_>, findings: &mut Findings) {
-    let word = queue.queue.and_then(|queue| queue.arguments().get("x-overflow")).and_then(Value::as_str);
+    let word = asked(queue, "overflow");
     if queue.kind == QueueKind::Quorum && word == Some(Overflow::RejectPublishDlx.as_str()) {
         let problem = "quorum queues do not know the overflow reject-publish-dlx and drop the head instead";
         let remedy = "let the overflow be reject-publish or drop-head";
@@ -64,8 +69,9 @@ fn unknown_to_quorum(queue: &QueueView<'_>, findings: &mut Findings) {
 }
 
 fn not_at_least_once(queue: &QueueView<'_>, settings: &Settings, findings: &mut Findings) {
-    let asked = queue.queue.and_then(|queue| queue.arguments().get("x-dead-letter-strategy")).and_then(Value::as_str);
-    if asked == Some(Strategy::AtLeastOnce.as_str()) && settings.strategy == Strategy::AtMostOnce {
+    if asked(queue, "dead-letter-strategy") == Some(Strategy::AtLeastOnce.as_str())
+        && settings.strategy == Strategy::AtMostOnce
+    {
         let lacks =
             if settings.dead_letter.is_none() { "a dead-letter exchange" } else { "the overflow reject-publish" };
         let problem =

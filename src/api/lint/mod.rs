@@ -44,6 +44,48 @@ impl Topology {
     /// [`topology`](crate::Broker::topology). What consumers do and what is published is not known here; findings that
     /// depend on it say so, or are hints.
     ///
+    /// # Codes
+    ///
+    /// | code | what is wrong |
+    /// |---|---|
+    /// | `refused` | a broker refuses this |
+    /// | `binding-from-missing-exchange` | a binding's source does not exist |
+    /// | `binding-without-ends` | in a definitions file, a binding's source or destination does not exist |
+    /// | `policy-never-in-force` | a better policy is in force for everything that this one fits |
+    /// | `policy-does-not-suit` | a key keeps a policy off a queue that it fits |
+    /// | `missing-alternate-exchange` | an alternate exchange does not exist |
+    /// | `alternate-cycle` | alternates lead back to where they began |
+    /// | `exchange-without-bindings` | everything that comes to an exchange is dropped |
+    /// | `unroutable-messages-dropped` | an exchange drops what fits no binding |
+    /// | `unreachable-exchange` | nothing leads to an internal exchange |
+    /// | `no-binding-leads-here` | only publishers that name the queue reach it |
+    /// | `wildcard-in-direct-key` | a direct exchange knows no wildcards |
+    /// | `wildcard-inside-word` | a topic exchange knows no wildcards inside words |
+    /// | `key-at-headers-exchange` | a headers exchange does not look at keys |
+    /// | `missing-dead-letter-exchange` | a dead-letter exchange does not exist |
+    /// | `missing-dead-letter-queue` | the queue to which dead letters go does not exist |
+    /// | `unroutable-dead-letters` | dead letters find no queue |
+    /// | `dead-letters-come-back` | dead letters go to the queue they died in |
+    /// | `cycle-drops-messages` | dead letters come round without a rejection, and are dropped |
+    /// | `retry-without-end` | rejected messages go round for ever |
+    /// | `work-queue-without-dead-letters` | rejected messages are lost |
+    /// | `delivery-limit-drops` | rejected messages are lost, and those over the delivery limit |
+    /// | `no-delivery-limit` | a quorum queue's delivery limit is taken off |
+    /// | `short-life-in-work-queue` | messages expire while consumers are slow |
+    /// | `unbounded-queue` | neither length nor time bounds a queue |
+    /// | `many-priorities` | more than 10 levels of priority |
+    /// | `unbounded-dead-letter-queue` | neither length nor time bounds a queue that nobody works on |
+    /// | `mortal-dead-letter-queue` | a dead-letter queue does not last |
+    /// | `overflow-without-length` | what a full queue does is said, but it is never full |
+    /// | `overflow-without-dead-letters` | refused messages are to be dead-lettered, but there is nowhere to |
+    /// | `overflow-unknown-to-quorum` | quorum queues do not know `reject-publish-dlx` |
+    /// | `refused-messages-do-not-dead-letter` | `reject-publish` beside a dead-letter exchange |
+    /// | `not-at-least-once` | at-least-once dead letters lack what they need |
+    /// | `transient-exchange` | an exchange is lost in a restart |
+    /// | `transient-queue` | a queue is lost in a restart |
+    /// | `durable-auto-delete` | durable and auto-delete at once |
+    /// | `durable-queue-expires` | a durable queue is deleted while its consumers are away |
+    ///
     /// # Examples
     ///
     /// ```

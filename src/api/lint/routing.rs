@@ -70,7 +70,7 @@ fn drops_some(subject: &Subject<'_>, exchange: &ExchangeView<'_>, findings: &mut
         || exchange.internal
         || exchange.inward > 0
         || subject.letters.go_through(&exchange.name)
-        || exchange.has_catch_all()
+        || exchange.has_catch_all
     {
         return;
     }

@@ -59,10 +59,8 @@ pub(super) fn is_exact(pattern: &str) -> bool {
 pub(super) fn lets_through(kind: ExchangeKind, binding: &Binding, pattern: &str) -> bool {
     match kind {
         ExchangeKind::Fanout | ExchangeKind::Headers => true,
-        ExchangeKind::Topic => meet(&binding.key, pattern),
-        // A word of a direct exchange's key is no wildcard.
-        ExchangeKind::Direct if is_exact(pattern) => binding.key == pattern,
-        ExchangeKind::Direct => meet(&binding.key, pattern),
+        // A direct exchange asked for one very key is asked by its index of keys.
+        ExchangeKind::Topic | ExchangeKind::Direct => meet(&binding.key, pattern),
     }
 }
 
@@ -76,7 +74,7 @@ fn meet(one: &str, other: &str) -> bool {
     if one == other || one == EVERY || other == EVERY {
         return true;
     }
-    if is_exact(one) && is_exact(other) {
+    if differ_at_the_beginning(one, other) || is_exact(one) && is_exact(other) {
         return false;
     }
     let (one, other) = (words(one), words(other));
@@ -104,6 +102,12 @@ fn meet(one: &str, other: &str) -> bool {
         below = row;
     }
     below.first().copied().unwrap_or_default()
+}
+
+/// Whether a word differs before any `#`: most pairs of patterns do, and this costs little.
+fn differ_at_the_beginning(one: &str, other: &str) -> bool {
+    let pairs = one.split('.').zip(other.split('.')).take_while(|(a, b)| *a != "#" && *b != "#");
+    pairs.into_iter().any(|(a, b)| a != b && a != "*" && b != "*")
 }
 
 /// Nothing is left of one pattern: the other one's rest must be `#` only.

@@ -10,6 +10,7 @@ use crate::engine::End;
 use crate::queue::DeadLetter;
 use crate::route::ExchangeKind;
 use hashbrown::{HashMap, HashSet};
+use std::borrow::Cow;
 
 /// After so many rounds it is left at what is known: each round carries keys one dead-lettering further.
 const MOST_ROUNDS: usize = 16;
@@ -168,9 +169,8 @@ fn route<'v>(view: &'v View<'v>, exchange: &'v str, pattern: &str) -> Route<'v> 
             continue;
         }
         route.is_vague |= exchange.origin == Origin::Elsewhere;
-        let ends = exchange.outward.iter().filter(|(_, binding)| lets_through(exchange.routes_as(), binding, pattern));
         let mut queues: Vec<&'v str> = Vec::new();
-        for (end, _) in ends {
+        for end in exchange.ends_for(pattern) {
             match end {
                 End::Queue(name) => queues.push(name),
                 End::Exchange(name) => left.extend(view.exchange(name).map(|exchange| &*exchange.name)),
@@ -189,7 +189,19 @@ fn route<'v>(view: &'v View<'v>, exchange: &'v str, pattern: &str) -> Route<'v> 
 
 /// Whether every message whose key fits the pattern finds a binding there.
 fn surely_goes_on(exchange: &ExchangeView<'_>, pattern: &str) -> bool {
-    let finds = || exchange.outward.iter().any(|(_, binding)| lets_through(exchange.kind, binding, pattern));
     let looks_at_keys = matches!(exchange.routes_as(), ExchangeKind::Direct | ExchangeKind::Topic);
-    exchange.has_catch_all() || looks_at_keys && is_exact(pattern) && finds()
+    exchange.has_catch_all || looks_at_keys && is_exact(pattern) && exchange.ends_for(pattern).next().is_some()
+}
+
+impl<'a> ExchangeView<'a> {
+    /// The ends of the bindings that can let a message through whose key fits the pattern.
+    fn ends_for<'v, 'p>(&'v self, pattern: &'p str) -> impl Iterator<Item = &'v End<Cow<'a, str>>> + use<'a, 'v, 'p> {
+        let kind = self.routes_as();
+        let by_key = kind == ExchangeKind::Direct && is_exact(pattern);
+        let exact = by_key.then(|| self.by_key.get(pattern)).flatten();
+        let exact = exact.into_iter().flatten().filter_map(|at| self.outward.get(*at));
+        let others = if by_key { &[] } else { self.outward.as_slice() };
+        let others = others.iter().filter(move |(_, binding)| lets_through(kind, binding, pattern));
+        exact.chain(others).map(|(end, _)| end)
+    }
 }

@@ -17,7 +17,7 @@ use super::topology::{Binding, Topology};
 use crate::base::Name;
 use crate::engine::{End, Policies, check_queue_name, stripped};
 use crate::message::Value;
-use crate::queue::{QueueKind, QueueSpec, Settings};
+use crate::queue::{PolicyDefinition, QueueKind, QueueSpec, Settings};
 use crate::route::{ExchangeKind, PREDECLARED};
 use hashbrown::HashMap;
 use std::borrow::Cow;
@@ -58,6 +58,10 @@ pub(super) struct ExchangeView<'a> {
     pub(super) alternate: Option<Name>,
     /// Bindings from it, in the order of the topology.
     pub(super) outward: Vec<(End<Cow<'a, str>>, &'a Binding)>,
+    /// The same by their keys, at a direct exchange.
+    by_key: HashMap<&'a str, Vec<usize>>,
+    /// Whether every message that comes here goes on to something, whatever its key and headers.
+    pub(super) has_catch_all: bool,
     /// How many bindings lead to it.
     pub(super) inward: usize,
 }
@@ -69,6 +73,8 @@ pub(super) struct QueueView<'a> {
     pub(super) kind: QueueKind,
     pub(super) durable: bool,
     pub(super) auto_delete: bool,
+    /// The policy in force.
+    pub(super) policy: Option<PolicyDefinition>,
     /// What is in force; nothing where a broker would refuse it, or where it is a plugin's.
     pub(super) settings: Option<Settings>,
     /// As it is wanted; nothing where it is a plugin's.
@@ -170,6 +176,8 @@ impl<'a> View<'a> {
             internal: exchange.internal,
             alternate,
             outward: Vec::new(),
+            by_key: HashMap::new(),
+            has_catch_all: false,
             inward: 0,
         });
     }
@@ -189,6 +197,8 @@ impl<'a> View<'a> {
             // The default exchange has no alternate, whatever the policies say.
             alternate: if name.is_empty() { None } else { self.policies.alternate(name) },
             outward: Vec::new(),
+            by_key: HashMap::new(),
+            has_catch_all: false,
             inward: 0,
         });
     }
@@ -202,7 +212,8 @@ impl<'a> View<'a> {
             .ok()
             .and_then(|name| QueueSpec::check(name, queue.request().flags(), queue.arguments.clone()).ok());
         let kind = checked.as_ref().map_or(QueueKind::Classic, |spec| spec.kind);
-        let settings = checked.map(|spec| spec.settings(self.policies.for_queue(&name, kind)));
+        let policy = self.policies.for_queue(&name, kind).cloned();
+        let settings = checked.map(|spec| spec.settings(policy.as_ref()));
         self.queue_places.insert(name.clone(), self.queues.len());
         self.queues.push(QueueView {
             name,
@@ -210,6 +221,7 @@ impl<'a> View<'a> {
             kind,
             durable: queue.durable,
             auto_delete: queue.auto_delete,
+            policy,
             settings,
             queue: Some(queue),
             inward: Vec::new(),
@@ -227,6 +239,7 @@ impl<'a> View<'a> {
             kind: QueueKind::Classic,
             durable: true,
             auto_delete: false,
+            policy: None,
             settings: None,
             queue: None,
             inward: Vec::new(),
@@ -242,12 +255,12 @@ impl<'a> View<'a> {
                 let queue = self.queue_places.get(&name).and_then(|at| self.queues.get_mut(*at));
                 if let Some(queue) = queue {
                     queue.inward.push(binding);
-                    source.outward.push((End::Queue(name), binding));
+                    source.add_outward(End::Queue(name), binding);
                 }
             }
             End::Exchange(name) => {
                 let name = declared_name(name);
-                source.outward.push((End::Exchange(name.clone()), binding));
+                source.add_outward(End::Exchange(name.clone()), binding);
                 let exchange = self.exchange_places.get(&name).and_then(|at| self.exchanges.get_mut(*at));
                 if let Some(exchange) = exchange {
                     exchange.inward += 1;
@@ -257,7 +270,7 @@ impl<'a> View<'a> {
     }
 }
 
-impl ExchangeView<'_> {
+impl<'a> ExchangeView<'a> {
     /// How it has to be thought of as routing: a plugin's can take any binding for any message, or none.
     pub(super) const fn routes_as(&self) -> ExchangeKind {
         match self.origin {
@@ -266,15 +279,18 @@ impl ExchangeView<'_> {
         }
     }
 
-    /// Whether every message that comes here goes on to something, whatever its key and headers.
-    pub(super) fn has_catch_all(&self) -> bool {
-        self.outward.iter().any(|(_, binding)| match self.kind {
+    fn add_outward(&mut self, end: End<Cow<'a, str>>, binding: &'a Binding) {
+        self.has_catch_all |= match self.kind {
             ExchangeKind::Fanout => true,
             ExchangeKind::Direct => false,
             ExchangeKind::Topic => !binding.key.is_empty() && binding.key.split('.').all(|word| word == "#"),
             // All of nothing holds for every message; any of nothing for none.
             ExchangeKind::Headers => keys::asks_nothing(binding),
-        })
+        };
+        if self.kind == ExchangeKind::Direct {
+            self.by_key.entry(&binding.key).or_default().push(self.outward.len());
+        }
+        self.outward.push((end, binding));
     }
 }
 
