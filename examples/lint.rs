@@ -6,8 +6,8 @@
 //! cargo run --example lint
 //! ```
 //!
-//! Without a file it lints the sample that lies beside it. The exit code is 0 where nothing is denied, 1 where something
-//! is (errors, unless said), 2 where the file could not be read.
+//! Without a file it lints the sample that lies beside it. The exit code is 0 where nothing is denied, 1 where
+//! something is (errors, unless said), 2 where the file could not be read.
 
 use leveret::{Definitions, DefinitionsError, LintReport, Severity, Topology};
 use std::path::PathBuf;

@@ -615,6 +615,11 @@ fn transient_queues() {
 fn durable_queues_that_go() {
     only(&with_grave(good(), work("payment").auto_delete()), "warning durable-auto-delete at queue 'payment'");
     only(&with_grave(good(), work("payment").expires(WEEK)), "hint durable-queue-expires at queue 'payment'");
+    let delay = |unused: Duration| {
+        good().queue(Queue::new("orders.retry.9s").message_ttl(9 * SECOND).expires(unused).dead_letter_to("orders"))
+    };
+    only(&delay(9 * SECOND), "hint durable-queue-expires at queue 'orders.retry.9s'");
+    clean(&delay(10 * SECOND));
     clean(&with_grave(good(), work("payment")));
 }
 
@@ -701,6 +706,7 @@ warning work-queue-without-dead-letters at queue 'vip-orders'";
             "exchanges": [
                 {"name": "later", "type": "x-delayed-message", "durable": true, "auto_delete": false,
                  "arguments": {"x-delayed-type": "direct", "alternate-exchange": "stray"}},
+                {"name": "amq.rabbitmq.log", "type": "topic", "durable": true, "auto_delete": false, "internal": true},
                 {"name": "stray", "type": "fanout", "durable": true, "auto_delete": false, "internal": true},
                 {"name": "events", "type": "fanout", "durable": true, "auto_delete": false}
             ],
@@ -709,10 +715,13 @@ warning work-queue-without-dead-letters at queue 'vip-orders'";
                  "arguments": {"x-max-length": 9, "x-dead-letter-exchange": "later"}},
                 {"name": "jobs.dlq", "durable": true, "auto_delete": false, "arguments": {"x-max-length": 9}},
                 {"name": "stray", "durable": true, "auto_delete": false, "arguments": {"x-max-length": 9}},
+                {"name": "amq.gen-x", "durable": true, "auto_delete": false, "arguments": {}},
                 {"name": "log", "durable": true, "auto_delete": false, "arguments": {"x-queue-type": "stream"}}
             ],
             "bindings": [
                 {"source": "later", "destination": "jobs", "destination_type": "queue", "routing_key": "jobs"},
+                {"source": "amq.rabbitmq.log", "destination": "jobs", "destination_type": "queue", "routing_key": "x"},
+                {"source": "amq.topic", "destination": "amq.gen-x", "destination_type": "queue", "routing_key": "x"},
                 {"source": "events", "destination": "log", "destination_type": "queue", "routing_key": ""},
                 {"source": "stray", "destination": "stray", "destination_type": "queue", "routing_key": ""}
             ]
@@ -732,7 +741,8 @@ warning work-queue-without-dead-letters at queue 'vip-orders'";
     #[test]
     fn bindings_of_a_file_that_lack_an_end() {
         let json = r#"{
-            "queues": [{"name": "jobs", "durable": true, "auto_delete": false, "arguments": {"x-max-length": 9, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "jobs.dlq"}},
+            "queues": [{"name": "jobs", "durable": true, "auto_delete": false, "arguments":
+                            {"x-max-length": 9, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "jobs.dlq"}},
                        {"name": "jobs.dlq", "durable": true, "auto_delete": false, "arguments": {"x-max-length": 9}}],
             "bindings": [
                 {"source": "gone", "destination": "jobs", "destination_type": "queue", "routing_key": "a"},

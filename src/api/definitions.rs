@@ -28,8 +28,8 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    /// Lints the topology, as [`Topology::lint`] does; but what the file has of plugins, such as an exchange of a type that
-    /// is not known here, counts as being there. Bindings that lead from or to nothing are findings too.
+    /// Lints the topology, as [`Topology::lint`] does; but what the file has of plugins, such as an exchange of a type
+    /// that is not known here, counts as being there. Bindings that lead from or to nothing are findings too.
     ///
     /// # Examples
     ///

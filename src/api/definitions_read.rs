@@ -257,15 +257,15 @@ impl<'a> Reader<'a> {
         let word = node.get("type")?.text()?;
         if name.is_empty() || name.starts_with("amq.") {
             self.notice(node.path(), format!("exchange '{name}' left out: the broker has its own"));
+            if !name.is_empty() && predeclared(&name).is_none() {
+                self.exchange_elsewhere(&name, node)?;
+            }
             return Ok(());
         }
         let Ok(kind) = word.parse::<ExchangeKind>() else {
             let word = shown(word);
             self.notice(node.path(), format!("exchange '{name}' left out: the type '{word}' is a plugin's"));
-            // The kind stands for one that nobody can tell the routes of.
-            let exchange = Exchange { arguments: arguments(node)?, ..Exchange::headers(&*name) };
-            self.elsewhere.exchanges.push(exchange);
-            return Ok(());
+            return self.exchange_elsewhere(&name, node);
         };
         let mut exchange = Exchange::new(&*name, kind);
         exchange.durable = node.get("durable")?.boolean()?;
@@ -282,6 +282,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// An exchange that is not in the topology, for a lint to know of.
+    fn exchange_elsewhere(&mut self, name: &str, node: &Node<'_>) -> Read<()> {
+        // The kind stands for one that nobody can tell the routes of.
+        let exchange = Exchange { arguments: arguments(node)?, ..Exchange::headers(name) };
+        self.elsewhere.exchanges.push(exchange);
+        Ok(())
+    }
+
     fn insert_exchange(&mut self, exchange: Exchange) {
         self.exchanges.insert(exchange.name.clone(), self.topology.exchanges.len());
         self.topology.exchanges.push(exchange);
@@ -291,6 +299,7 @@ impl<'a> Reader<'a> {
         let name = node.get("name")?.name()?;
         if name.is_empty() || name.starts_with("amq.") {
             self.notice(node.path(), format!("queue '{name}' left out: such names are the broker's own"));
+            self.elsewhere.queues.push(name.to_string());
             return Ok(());
         }
         let mut queue = Queue::new(&*name);

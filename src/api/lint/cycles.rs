@@ -1,8 +1,9 @@
 //! Cycles: dead letters that come round to a queue in which they died before.
 //!
-//! RabbitMQ drops a dead letter that comes back to a queue it died in, if nobody rejected it since: not as another death,
-//! but silently. So a cycle of expiries loses messages; and one in which a consumer rejects has no end in the broker, since
-//! every rejection lets the next round begin. A delivery limit does not help: each round is a new message to the queue.
+//! RabbitMQ drops a dead letter that comes back to a queue it died in, if nobody rejected it since: not as another
+//! death, but silently. So a cycle of expiries loses messages; and one in which a consumer rejects has no end in the
+//! broker, since every rejection lets the next round begin. A delivery limit does not help: each round is a new message
+//! to the queue.
 
 use super::super::place::{Place, Quoted};
 use super::super::topology_view::{QueueView, Role};
@@ -89,8 +90,8 @@ fn drops(subject: &Subject<'_>, path: &[&str], findings: &mut Findings) {
     let (Some(reasons), Some(start)) = (reasons, path.first()) else { return };
     let reason = reasons.first().copied().unwrap_or_default();
     let problem = format!(
-        "what {reason} here goes {} and is dropped when it comes back: RabbitMQ ends a cycle in which nobody rejected the \
-         message, and tells nobody",
+        "what {reason} here goes {} and is dropped when it comes back: RabbitMQ ends a cycle in which nobody rejected \
+         the message, and tells nobody",
         written(path)
     );
     let place = Place::queue(start);
@@ -115,12 +116,12 @@ fn has_no_end(subject: &Subject<'_>, path: &[&str], findings: &mut Findings) {
     };
     if !subject.view.queues.iter().any(is_parking) {
         let problem = format!(
-            "what consumers reject here goes {} for ever: nothing in the topology ends it, and a delivery limit does not \
-             count rounds",
+            "what consumers reject here goes {} for ever: nothing in the topology ends it, and a delivery limit does \
+             not count rounds",
             written(path)
         );
-        let remedy = "declare a queue for what is given up, beside the cycle; let consumers look at the count in x-death, \
-                      publish there what came too often, and acknowledge it";
+        let remedy = "declare a queue for what is given up, beside the cycle; let consumers look at the count in \
+                      x-death, publish there what came too often, and acknowledge it";
         findings.warning("retry-without-end", Place::queue(start), problem, remedy);
     }
 }

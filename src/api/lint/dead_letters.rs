@@ -43,15 +43,16 @@ fn nowhere(subject: &Subject<'_>, dying: &DyingOf<'_>, findings: &mut Findings) 
         }
         Some(key) => {
             let problem = format!(
-                "nothing is bound to its dead-letter exchange {exchange} with the key {}, which its dead letters get; so they are lost",
+                "nothing is bound to its dead-letter exchange {exchange} with the key {}, which its dead letters get; \
+                 so they are lost",
                 Quoted(key)
             );
             let remedy = format!("bind a queue to {exchange} with the key {}", Quoted(key));
             findings.error("unroutable-dead-letters", place, problem, remedy);
         }
         None if is_default => {
-            let problem = "its dead letters go through the default exchange with the keys they came with, and no queue is \
-                           called so; so they are lost";
+            let problem = "its dead letters go through the default exchange with the keys they came with, and no \
+                           queue is called so; so they are lost";
             let remedy = "set a dead-letter routing key: the name of the queue that is to get them";
             // Which of the keys that fit a pattern are names of queues, nobody can tell.
             match dying.has_open_keys {
@@ -78,7 +79,8 @@ fn some_nowhere(dying: &DyingOf<'_>, findings: &mut Findings) {
     let exchange = &dying.dead_letter.exchange;
     if let Some(key) = dying.unroutable.as_ref().filter(|_| !exchange.is_empty() || !dying.has_open_keys) {
         let problem = format!(
-            "its dead letters keep their keys, and those that came with {} find nothing at the dead-letter exchange {}; so they are lost",
+            "its dead letters keep their keys, and those that came with {} find nothing at the dead-letter exchange \
+             {}; so they are lost",
             Quoted(key),
             Quoted(exchange)
         );
@@ -95,10 +97,12 @@ fn back_again(dying: &DyingOf<'_>, findings: &mut Findings) {
     let place = Place::queue(&dying.queue.name);
     let remedy = "let its dead letters go to another queue";
     if dying.dead_letter.routing_key.is_some() {
-        let problem = "its dead letters come back to it: what consumers reject goes round without end, and what expires or is over the length is lost";
+        let problem = "its dead letters come back to it: what consumers reject goes round without end, and what \
+                       expires or is over the length is lost";
         findings.error("dead-letters-come-back", place, problem.into(), remedy);
     } else {
-        let problem = "its dead letters keep their keys, and with these can come back to it: what consumers reject goes round without end, and what expires or is over the length is lost";
+        let problem = "its dead letters keep their keys, and with these can come back to it: what consumers reject \
+                       goes round without end, and what expires or is over the length is lost";
         let remedy = "set a dead-letter routing key, or let its dead letters go through another exchange";
         findings.warning("dead-letters-come-back", place, problem.into(), remedy);
     }

@@ -56,17 +56,22 @@ fn transient_queue(queue: &QueueView<'_>, settings: &Settings, findings: &mut Fi
 
 fn half_lasting(queue: &QueueView<'_>, findings: &mut Findings) {
     if queue.durable && queue.auto_delete {
-        let problem = "it is durable and auto-delete: it outlives a restart, but goes with its last consumer, and what is in it is lost";
+        let problem = "it is durable and auto-delete: it outlives a restart, but goes with its last consumer, and \
+                       what is in it is lost";
         let remedy = "choose one: durable to stay, auto-delete to go";
         findings.warning("durable-auto-delete", Place::queue(&queue.name), problem.into(), remedy);
     }
 }
 
+/// One in which messages do not live as long as the queue without use loses none.
 fn expiring(queue: &QueueView<'_>, settings: &Settings, findings: &mut Findings) {
     let Some(millis) = settings.expires_millis.filter(|_| queue.durable && !queue.auto_delete) else { return };
+    if settings.message_ttl_millis.is_some_and(|life| life < millis) {
+        return;
+    }
     let problem = format!(
-        "it is durable, and deleted when it had no consumer for {millis} ms: what is in it is lost and goes to no dead-letter \
-         exchange"
+        "it is durable, and deleted when it had no consumer for {millis} ms: what is in it is lost and goes to no \
+         dead-letter exchange"
     );
     let remedy = "leave expires to queues that are meant to go, and declare these auto-delete or not durable";
     findings.hint("durable-queue-expires", Place::queue(&queue.name), problem, remedy);

@@ -37,17 +37,20 @@ fn refused_do_not_die(queue: &QueueView<'_>, settings: &Settings, findings: &mut
     let place = Place::queue(&queue.name);
     match (settings.overflow, &settings.dead_letter) {
         (Overflow::RejectPublish, Some(_)) if has_limit && settings.strategy == Strategy::AtMostOnce => {
-            let problem = "when it is full it refuses new messages, and these do not go to the dead-letter exchange: they are lost where publishers do not wait for confirms";
+            let problem = "when it is full it refuses new messages, and these do not go to the dead-letter exchange: \
+                           they are lost where publishers do not wait for confirms";
             let remedy = match queue.kind {
                 QueueKind::Quorum => {
-                    "publish with confirms; or let the dead-letter strategy be at-least-once, for which this overflow is meant"
+                    "publish with confirms; or let the dead-letter strategy be at-least-once, for which this overflow \
+                     is meant"
                 }
                 QueueKind::Classic => "publish with confirms; or let the overflow be reject-publish-dlx",
             };
             findings.hint("refused-messages-do-not-dead-letter", place, problem.into(), remedy);
         }
         (Overflow::RejectPublishDlx, None) => {
-            let problem = "its overflow is reject-publish-dlx, but it has no dead-letter exchange, so what is refused is only refused";
+            let problem = "its overflow is reject-publish-dlx, but it has no dead-letter exchange, so what is refused \
+                           is only refused";
             findings.warning(
                 "overflow-without-dead-letters",
                 place,

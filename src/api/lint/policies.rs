@@ -68,8 +68,8 @@ impl<'v> Effects<'v> {
 /// Only one policy is in force for a name; their keys do not add up.
 fn never_in_force(policy: &Policy, winner: &Policy, place: &Place, findings: &mut Findings) {
     let problem = format!(
-        "it is in force for nothing here: of several policies that fit a name only one counts, as a whole, and for {place} \
-         that is policy {}",
+        "it is in force for nothing here: of several policies that fit a name only one counts, as a whole, and for \
+         {place} that is policy {}",
         Quoted(&winner.name)
     );
     let remedy = "put its keys into the policy that counts, or give it a higher priority";

@@ -38,8 +38,8 @@ fn without_dead_letters(queue: &QueueView<'_>, settings: &Settings, findings: &m
     match settings.delivery_limit {
         Some(limit) if queue.kind == QueueKind::Quorum => {
             let problem = format!(
-                "it has no dead-letter exchange: what consumers reject is lost, and so is what came back more than {limit} \
-                 times, the delivery limit"
+                "it has no dead-letter exchange: what consumers reject is lost, and so is what came back more than \
+                 {limit} times, the delivery limit"
             );
             findings.warning("delivery-limit-drops", place, problem, remedy);
         }
@@ -54,8 +54,8 @@ fn short_life(queue: &QueueView<'_>, settings: &Settings, findings: &mut Finding
     let Some(millis) = settings.message_ttl_millis.filter(|millis| *millis < LONG_MILLIS) else { return };
     let fate = if settings.dead_letter.is_some() { "dead-lettered" } else { "dropped" };
     let problem = format!(
-        "messages live {millis} ms here: when consumers are slow or away for that long, messages with nothing wrong with \
-         them are {fate}"
+        "messages live {millis} ms here: when consumers are slow or away for that long, messages with nothing wrong \
+         with them are {fate}"
     );
     let remedy = "leave the time to live to queues in which messages wait on purpose, or make it hours";
     findings.warning("short-life-in-work-queue", Place::queue(&queue.name), problem, remedy);
@@ -71,7 +71,8 @@ fn no_delivery_limit(queue: &QueueView<'_>, settings: &Settings, findings: &mut 
 
 fn unbounded(queue: &QueueView<'_>, settings: &Settings, findings: &mut Findings) {
     if is_unbounded(settings) {
-        let problem = "it has no greatest length and no time to live: while consumers are away it grows until the broker stops publishers";
+        let problem = "it has no greatest length and no time to live: while consumers are away it grows until the \
+                       broker stops publishers";
         let remedy = "set max-length or max-length-bytes, with the overflow reject-publish where nothing may be lost";
         findings.hint("unbounded-queue", Place::queue(&queue.name), problem.into(), remedy);
     }

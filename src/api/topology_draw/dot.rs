@@ -1,6 +1,7 @@
 //! Writing a picture in Graphviz's language.
 //!
-//! Labels stand between quotes, where a backslash begins an escape and `&` begins an HTML entity; both are kept from it.
+//! Labels stand between quotes, where a backslash begins an escape and `&` begins an HTML entity; both are kept from
+//! it.
 
 use super::picture::{Node, Picture};
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! Writing a picture as a Mermaid flowchart.
 //!
-//! Labels stand between quotes. Mermaid reads entities there, written `#35;`, some HTML, and some Markdown; so every ASCII
-//! character that could mean anything to one of these is an entity.
+//! Labels stand between quotes. Mermaid reads entities there, written `#35;`, some HTML, and some Markdown; so every
+//! ASCII character that could mean anything to one of these is an entity.
 
 use super::picture::{Node, Picture};
 use std::fmt::Write;

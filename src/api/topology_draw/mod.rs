@@ -1,7 +1,7 @@
 //! Drawing a topology: as a Mermaid flowchart, which READMEs and issues show as a picture, or for Graphviz.
 //!
-//! `picture.rs` says what is in the picture, once for both; `mermaid.rs` and `dot.rs` write it down, each with its own way
-//! to keep a hostile name from being taken for a part of the drawing.
+//! `picture.rs` says what is in the picture, once for both; `mermaid.rs` and `dot.rs` write it down, each with its own
+//! way to keep a hostile name from being taken for a part of the drawing.
 
 mod dot;
 mod mermaid;
@@ -14,10 +14,10 @@ use picture::Picture;
 impl Topology {
     /// Draws the topology as a Mermaid flowchart.
     ///
-    /// Exchanges are hexagons with their kind, queues are drums. Bindings are arrows with their keys, or their arguments at
-    /// a headers exchange; alternates and dead letters are dotted arrows. Policies count. What is named and does not exist
-    /// is drawn with a dashed border. Predeclared exchanges are drawn where something uses them. The same topology gives
-    /// the same text.
+    /// Exchanges are hexagons with their kind, queues are drums. Bindings are arrows with their keys, or their
+    /// arguments at a headers exchange; alternates and dead letters are dotted arrows. Policies count. What is named
+    /// and does not exist is drawn with a dashed border. Predeclared exchanges are drawn where something uses them. The
+    /// same topology gives the same text.
     ///
     /// # Examples
     ///
@@ -42,7 +42,8 @@ impl Topology {
         mermaid::write(&Picture::of(&View::new(self, &elsewhere)))
     }
 
-    /// Draws the topology in Graphviz's language, for `dot -Tsvg`. What is in it is as in [`to_mermaid`](Self::to_mermaid).
+    /// Draws the topology in Graphviz's language, for `dot -Tsvg`. What is in it is as in
+    /// [`to_mermaid`](Self::to_mermaid).
     ///
     /// # Examples
     ///

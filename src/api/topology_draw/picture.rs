@@ -1,7 +1,7 @@
 //! The picture: nodes and arrows, in an order that follows from the topology alone.
 //!
-//! Nodes: the topology's exchanges, then other ones that something uses, in the order of use; queues alike. Arrows: bindings
-//! to exchanges, bindings to queues, alternates, dead letters.
+//! Nodes: the topology's exchanges, then other ones that something uses, in the order of use; queues alike. Arrows:
+//! bindings to exchanges, bindings to queues, alternates, dead letters.
 
 use super::super::place::{Arguments, on_one_line};
 use super::super::topology::Binding;

@@ -1,8 +1,8 @@
 //! Keys: with which ones the messages of a queue can come, as patterns of a topic exchange.
 //!
-//! A topology does not say what will be published; its bindings say what can arrive. A queue bound with `order.*.created`
-//! has messages whose keys fit that pattern, and so its dead letters that keep their keys do. Two patterns *meet* if
-//! some key fits both. What is found so is everything that can happen, and maybe more; never less.
+//! A topology does not say what will be published; its bindings say what can arrive. A queue bound with
+//! `order.*.created` has messages whose keys fit that pattern, and so its dead letters that keep their keys do. Two
+//! patterns *meet* if some key fits both. What is found so is everything that can happen, and maybe more; never less.
 
 use super::super::topology::Binding;
 use crate::route::{ExchangeKind, Predicate};

@@ -1,8 +1,8 @@
 //! Letters: where the dead of each queue can go.
 //!
-//! Dead letters have the key that their queue sets, or the keys with which messages can be in the queue. Those follow from
-//! its bindings, and from the dead letters of other queues that can come to it; so it is worked out in rounds until nothing
-//! new is found.
+//! Dead letters have the key that their queue sets, or the keys with which messages can be in the queue. Those follow
+//! from its bindings, and from the dead letters of other queues that can come to it; so it is worked out in rounds
+//! until nothing new is found.
 
 use super::keys::{Keys, is_exact, lets_through};
 use super::{ExchangeView, Origin, QueueView, View, declared_name};
