@@ -98,6 +98,12 @@
 //! | `route/bunch.rs` | Bunches: all bindings of one exchange that have the same key or pattern |
 //! | `route/compare.rs` | How values are compared: strictly, to tell bindings apart, and as a headers exchange does |
 //! | `route/direct.rs` | Direct: a key leads to the bindings with that very key |
+//! | `route/explain/mod.rs` | Explaining a route: the walk of a message through the graph, with what each binding on the way says to it |
+//! | `route/explain/likeness.rs` | Likeness: how near two texts are that differ, so that a slip is told as one |
+//! | `route/explain/miss.rs` | Misses: why a binding does not match a message, as values and in words |
+//! | `route/explain/step.rs` | What is told of each exchange and binding on the way |
+//! | `route/explain/text.rs` | Names and values within a sentence: quoted, on one line, and not longer than can be read |
+//! | `route/explain/words.rs` | Words of a pattern beside words of a key: where they fit, and where they do not, with the fewest differences |
 //! | `route/fanout.rs` | Fanout: every binding matches, whatever the key |
 //! | `route/graph/mod.rs` | The graph: all exchanges, the names of all queues, and all bindings between them |
 //! | `route/graph/change.rs` | Changes of the graph: exchanges and queues come and go, bindings are made and ended |
@@ -129,15 +135,18 @@
 //! | `queue/classic/mod.rs` | The classic queue |
 //! | `queue/classic/back.rs` | The way back: how what is out of a classic queue is settled |
 //! | `queue/classic/consumers.rs` | Consumers of a classic queue: who may take the next message |
+//! | `queue/classic/forecast.rs` | What a classic queue would do with a message: the way of `offer`, looked at only |
 //! | `queue/classic/ready.rs` | Ready messages of a classic queue: by priority, then by their place in the queue |
 //! | `queue/classic/restart.rs` | What a restart of the broker does to a classic queue (RabbitMQ: "Queues", durability; "Publishers", persistence) |
 //! | `queue/effect.rs` | What goes into a queue's verbs and what comes out: identities, outcomes and effects |
 //! | `queue/entry.rs` | A message in a queue, what is out, and what is done with |
+//! | `queue/forecast.rs` | Forecasts: what a queue would do with a message, asked without giving it one |
 //! | `queue/policy.rs` | Policies: settings that an operator lays over all queues or exchanges whose name fits a pattern |
 //! | `queue/policy_keys.rs` | The keys of RabbitMQ 4.0's policies: what each may be set to, and which queues lack it |
 //! | `queue/quorum/mod.rs` | The quorum queue: RabbitMQ's replicated queue as seen by its clients, with one replica |
 //! | `queue/quorum/consumers.rs` | Consumers of a quorum queue: who may take the next message |
 //! | `queue/quorum/dying.rs` | Dead letters that a queue keeps until somebody has taken them (RabbitMQ: "at-least-once dead lettering") |
+//! | `queue/quorum/forecast.rs` | What a quorum queue would do with a message: the way of `offer`, looked at only |
 //! | `queue/quorum/leaving.rs` | How messages leave a quorum queue other than to a consumer: over its length, at the end of their time, by death |
 //! | `queue/quorum/publishers.rs` | Publishers of a quorum queue with `reject-publish`: who is refused |
 //! | `queue/quorum/ready.rs` | Ready messages of a quorum queue: what came back first, then two levels of priority |
@@ -183,6 +192,7 @@
 //! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
 //! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |
 //! | `engine/facts.rs` | Facts: how what happens comes to a tap |
+//! | `engine/explain.rs` | Explaining: where a message would go and what would become of it there, without giving it to anybody |
 //! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
 //! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
 //! | `engine/motion.rs` | What receivers have before them, for a test that waits until they come to rest |
@@ -249,6 +259,9 @@
 //! | `api/lint/refused.rs` | What a broker would refuse: asked of the very check that comes before a declaration |
 //! | `api/lint/routing.rs` | Exchanges: messages that find no way on, and queues and exchanges that nothing leads to |
 //! | `api/lint/work.rs` | Queues that somebody works on: what happens to messages that are rejected, wait too long, or come back too often |
+//! | `api/explain/mod.rs` | Explaining: where a message would go, and why, before it is published |
+//! | `api/explain/queue.rs` | What a queue would do with a message, and where its dead letters would go |
+//! | `api/explain/verdict.rs` | The verdict: what comes of a message, in one sentence |
 //! | `api/one_off.rs` | What a broker does once: publish, get, declare, bind, delete; and the handles that it gives |
 //! | `api/place.rs` | Places: what a finding or a difference is about, by name |
 //! | `api/publisher/mod.rs` | Publishers: handles to one exchange that remember where their keys lead |
@@ -304,7 +317,7 @@ pub use api::{
     Acknowledge, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Connection, Consume, GetOk,
     NotPublished, Publish, Qos, RecvChannelEvent, Requeue, Returned, Scope, Tags, TryRecvError,
 };
-pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Item, Problem, Queue, Report, Topology};
+pub use api::{Binding, Broker, Builder, DeclareError, Exchange, Explanation, Item, Problem, Queue, Report, Topology};
 pub use api::{
     BrokerStats, ConsumeError, Consumer, ConsumerBuilder, DeadLetterStats, Deliveries, Delivery, Iter, Left, Peeked,
     PublishError, PublishErrorKind, PublishStats, Publisher, QueueHandle, QueueStats, Routed, RoutedMany,
@@ -326,7 +339,17 @@ pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, Totals, UnknownWord,
 };
-pub use route::{ExchangeKind, UnknownKind};
+pub use route::{ExchangeKind, Miss, UnknownKind};
+
+/// The parts of an [`Explanation`]: what [`Broker::explain`] tells of exchanges, bindings and queues.
+pub mod explain {
+    pub use crate::api::{Cause, DeadLetterEnd, Expiry, ExplainedDeadLetter, ExplainedQueue, MadeRoom, Verdict};
+    pub use crate::queue::{Fate, Length};
+    pub use crate::route::{
+        ExplainedAlternate, ExplainedBinding, ExplainedExchange, Fit, HeaderMiss, Leads, Likeness, MatchMode, Matching,
+        Reached, Took, WordMiss,
+    };
+}
 
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]

@@ -59,6 +59,13 @@ impl Credit {
         limit == 0 || self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
     }
 
+    /// Whether [`try_take`](Credit::try_take) would take.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let limit = self.limit();
+        limit == 0 || self.used.load(Ordering::Acquire) < limit
+    }
+
     /// Gives back `count` to the limit. True where that opened the gate: queues may be waiting.
     #[must_use]
     pub fn give(&self, count: u32) -> bool {

@@ -11,10 +11,11 @@ use super::facts::names;
 use super::sink::Sinks;
 use super::waiter::{free, wake_all, wake_one};
 use super::work::Work;
+use crate::base::Moment;
 use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::port::{Dropping, MessageRef, Refusing, What};
-use crate::queue::QueueState;
 use crate::queue::effect::Offered;
+use crate::queue::{DeadLetter, QueueState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -136,15 +137,7 @@ impl Engine {
         let Letter { source, envelope, reason, failures, burial, dead_letter, .. } = letter;
         let Some(dead_letter) = dead_letter else { return };
         let now = self.clock.now();
-        let next = envelope.died(
-            &source.spec.name,
-            reason,
-            self.clock.unix_seconds(now),
-            dead_letter.exchange,
-            dead_letter.routing_key,
-            &self.limits,
-        );
-        let next = SharedEnvelope::new(next.after_failures(failures));
+        let next = self.write_letter(now, &source, (&envelope, failures), reason, dead_letter);
         let dropped = |why| self.say_with(&source, &envelope, || What::Dropped { reason, why, leaving });
         let Some(targets) = self.route_letter(&next) else {
             count(&self.letters.no_exchange);
@@ -178,6 +171,21 @@ impl Engine {
         }
     }
 
+    /// The envelope in which a message goes on that died in a queue.
+    pub(super) fn write_letter(
+        &self,
+        now: Moment,
+        source: &QueueCell,
+        (envelope, failures): (&Envelope, u32),
+        reason: Reason,
+        dead_letter: DeadLetter,
+    ) -> SharedEnvelope {
+        let seconds = self.clock.unix_seconds(now);
+        let DeadLetter { exchange, routing_key } = dead_letter;
+        let died = envelope.died(&source.spec.name, reason, seconds, exchange, routing_key, &self.limits);
+        SharedEnvelope::new(died.after_failures(failures))
+    }
+
     fn offer_letter(&self, target: &Arc<QueueCell>, letter: &SharedEnvelope, is_kept: bool, work: &mut Work) -> bool {
         let offer = target.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(letter));
@@ -192,7 +200,7 @@ impl Engine {
 
 /// RabbitMQ's rule ("Dead Letter Exchanges", automatic dead-lettering in cycles): nothing that a client rejected is
 /// ever cut.
-fn closes_cycle(letter: &Envelope, reason: Reason, target: &QueueCell) -> bool {
+pub(super) fn closes_cycle(letter: &Envelope, reason: Reason, target: &QueueCell) -> bool {
     reason != Reason::Rejected && letter.deaths().is_some_and(|deaths| deaths.is_cycle(&target.spec.name))
 }
 

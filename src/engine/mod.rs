@@ -18,6 +18,7 @@ pub(crate) mod cell;
 mod deadlines;
 mod drive;
 mod error;
+mod explain;
 pub(crate) mod facts;
 mod fits;
 pub(crate) mod mailbox;
@@ -44,6 +45,7 @@ mod work;
 
 pub(crate) use cascade::LetterCounts;
 pub use error::TopologyError;
+pub(crate) use explain::{LetterTold, NoWay};
 pub(crate) use fits::{check_arguments, stripped};
 pub(crate) use policies::Policies;
 pub(crate) use publish::{Cells, NoRoute, Outcome, PublishCounts, Route};

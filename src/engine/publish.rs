@@ -182,7 +182,7 @@ impl Engine {
 }
 
 /// The exchange, if publishes may come to it.
-fn publishable_in(topology: &super::Topology, exchange: &str) -> Result<ExchangeId, NoRoute> {
+pub(super) fn publishable_in(topology: &super::Topology, exchange: &str) -> Result<ExchangeId, NoRoute> {
     let id = topology.graph.find(exchange).ok_or(NoRoute::NoExchange)?;
     match topology.graph.exchange(id) {
         Some(spec) if spec.internal => Err(NoRoute::Internal),

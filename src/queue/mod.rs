@@ -14,6 +14,7 @@ mod arguments;
 mod classic;
 pub mod effect;
 mod entry;
+mod forecast;
 mod policy;
 mod policy_keys;
 mod quorum;
@@ -25,6 +26,8 @@ mod totals;
 mod turns;
 
 pub(crate) use entry::FreedEnvelopes;
+pub(crate) use forecast::Forecast;
+pub use forecast::{Fate, Length};
 pub use policy::{ApplyTo, InvalidPolicy, Policy, PolicyDefinition};
 pub(crate) use policy::{number, whole_millis};
 #[cfg(feature = "serde")]

@@ -8,6 +8,7 @@ use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Done, Handout, Offered, Outbox, QueueLimits, Settlement,
 };
 use super::entry::FreedEnvelopes;
+use super::forecast::Forecast;
 use super::quorum::QuorumQueue;
 use super::spec::{QueueKind, Settings};
 use super::totals::{Counts, Totals};
@@ -275,6 +276,12 @@ impl QueueState {
             || envelope.is_some_and(|envelope| envelope.expiration_millis().is_some())
             || each!(ref self, queue => queue.is_timed())
             || settings.strategy == super::spec::Strategy::AtLeastOnce
+    }
+
+    /// What the queue would do with a message that comes now, other than through a channel. Changes nothing.
+    #[must_use]
+    pub(crate) fn forecast(&self, now: Moment, envelope: &SharedEnvelope) -> Forecast {
+        each!(ref self, queue => queue.forecast(now, envelope))
     }
 
     /// Whether a message waits.

@@ -62,6 +62,16 @@ impl Predicate {
         self.holds(&Fields::new(headers))
     }
 
+    /// Whether one fitting argument is enough.
+    pub(super) fn is_any(&self) -> bool {
+        self.any
+    }
+
+    /// What it looks at: names and values, in the order of the arguments.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.wanted.iter().map(|(name, value)| (&**name, value))
+    }
+
     fn holds(&self, fields: &Fields<'_>) -> bool {
         let mut wanted = self.wanted.iter().map(|(name, value)| fields.get(name).is_some_and(|v| fits(value, v)));
         if self.any { wanted.any(|fits| fits) } else { wanted.all(|fits| fits) }

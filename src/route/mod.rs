@@ -33,6 +33,7 @@ mod bindings;
 mod bunch;
 mod compare;
 mod direct;
+mod explain;
 mod fanout;
 mod graph;
 mod hash;
@@ -48,6 +49,11 @@ mod text;
 mod topic;
 
 pub(crate) use compare::same_arguments;
+pub(crate) use explain::{Asked, ExchangeName, Quoted, Told};
+pub use explain::{
+    ExplainedAlternate, ExplainedBinding, ExplainedExchange, Fit, HeaderMiss, Leads, Likeness, MatchMode, Matching,
+    Miss, Reached, Took, WordMiss,
+};
 pub use graph::Graph;
 pub(crate) use graph::PREDECLARED;
 pub use headers::Predicate;

@@ -174,6 +174,27 @@ impl Consumers {
         None
     }
 
+    /// The tag of whoever `serve` would choose. Changes nothing.
+    pub(crate) fn next_served(&self) -> Option<&Name> {
+        // Sessions whose limit is found to be reached on the way, of whom nobody is tried after that.
+        let mut suspended: Vec<SessionId> = Vec::new();
+        let mut takes = |id: ConsumerId| {
+            let spec = &self.get(id).filter(|consumer| !consumer.is_full())?.spec;
+            let tries = !spec.credit.is_window_full() && !suspended.contains(&spec.session);
+            let is_known = self.peers.get(&spec.session).is_some_and(|peer| peer.suspended);
+            match spec.credit.limit() {
+                _ if !tries => None,
+                0 => Some(&spec.tag),
+                _ if !is_known && spec.credit.has_room() => Some(&spec.tag),
+                _ => {
+                    suspended.push(spec.session);
+                    None
+                }
+            }
+        };
+        if self.single_active { takes(self.active?) } else { self.turns.iter().find_map(takes) }
+    }
+
     /// Forgets what a session's cancelled consumers had out: the session has ended.
     pub(crate) fn forget_departed(&mut self, session: SessionId) {
         self.departed.retain(|departed| departed.session != session);

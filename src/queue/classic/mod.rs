@@ -7,6 +7,7 @@
 
 mod back;
 mod consumers;
+mod forecast;
 mod ready;
 #[cfg(feature = "testing")]
 mod restart;

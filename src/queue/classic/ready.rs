@@ -83,6 +83,12 @@ impl Ready {
         self.levels.iter().rev().flatten()
     }
 
+    /// How many would go before a new one of this priority.
+    pub(crate) fn before(&self, priority: u8) -> usize {
+        let level = usize::from(priority).min(self.levels.len() - 1);
+        self.levels.iter().skip(level).map(VecDeque::len).sum()
+    }
+
     /// Forgets everything, and says how many there were.
     pub(crate) fn clear(&mut self, freed: &mut Freed) -> usize {
         freed.reserve(self.count);

@@ -8,7 +8,7 @@
 //! the active one has nothing out, else the active one *fades*, gets nothing more, and goes to wait when its last
 //! message is settled.
 
-use crate::base::SessionId;
+use crate::base::{Name, SessionId};
 use crate::queue::effect::{ConsumerId, ConsumerSpec};
 use crate::queue::turns::Turns;
 use std::num::NonZeroU64;
@@ -182,6 +182,15 @@ impl Consumers {
             return Some(served);
         }
         None
+    }
+
+    /// The tag of whoever `serve` would choose. Changes nothing.
+    pub(crate) fn next_served(&self) -> Option<&Name> {
+        let takes = |consumer: &&Consumer| {
+            consumer.credit > 0 && consumer.state == State::Up && !consumer.spec.credit.is_window_full()
+        };
+        let in_turn = self.turns.iter().filter_map(|id| self.list.get(self.position(id)?));
+        in_turn.filter(takes).map(|consumer| &consumer.spec.tag).next()
     }
 
     /// Counts `count` deliveries as settled and gives the credit back. `activates` says whether a settlement of this

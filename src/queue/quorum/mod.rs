@@ -8,6 +8,7 @@
 
 mod consumers;
 mod dying;
+mod forecast;
 mod leaving;
 mod publishers;
 mod ready;

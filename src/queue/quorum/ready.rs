@@ -5,8 +5,10 @@
 //! moves with every message taken from the levels, whichever it was taken from. (RabbitMQ: "Quorum Queues",
 //! priorities.)
 
+use crate::base::Moment;
 use crate::queue::entry::{Entry, Freed};
 use std::collections::VecDeque;
+use std::collections::vec_deque::Iter;
 
 /// From which priority on a message is a high one.
 const HIGH: u8 = 5;
@@ -21,12 +23,74 @@ pub(crate) struct Ready {
     bytes: u64,
 }
 
+/// From which level the next one is, by the places of the first ones of both.
+fn choose(high: Option<u64>, normal: Option<u64>, taken: u8) -> Option<Next> {
+    match (high, normal) {
+        (None, None) => None,
+        (Some(_), None) => Some(Next::High),
+        (None, Some(_)) => Some(Next::Normal),
+        (Some(high), Some(normal)) if taken == 2 && high > normal => Some(Next::Normal),
+        (Some(_), Some(_)) => Some(Next::High),
+    }
+}
+
 /// Where the next message stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Returned,
     High,
     Normal,
+}
+
+/// Messages in the order in which they go, while nothing comes but perhaps one new one (`None`). Nothing is taken.
+#[derive(Clone, Debug)]
+pub(crate) struct InTurn<'a> {
+    returned: Iter<'a, Entry>,
+    /// The high ones and the normal ones.
+    levels: [Iter<'a, Entry>; 2],
+    /// Where the new one stands last.
+    newcomer: Option<Next>,
+    taken: u8,
+}
+
+impl<'a> InTurn<'a> {
+    /// A new message comes to the end of its level.
+    pub(crate) fn push(&mut self, priority: u8) {
+        self.newcomer = Some(if priority >= HIGH { Next::High } else { Next::Normal });
+    }
+
+    /// The next one, if it has expired.
+    pub(crate) fn next_expired(&mut self, now: Moment) -> Option<&'a Entry> {
+        let mut ahead = self.clone();
+        let entry = ahead.next().flatten().filter(|entry| entry.is_expired(now))?;
+        *self = ahead;
+        Some(entry)
+    }
+
+    /// The place of the first one of a level: the new one comes after all others.
+    fn seq(&self, level: &Iter<'a, Entry>, which: Next) -> Option<u64> {
+        let newcomer = (self.newcomer == Some(which)).then_some(u64::MAX);
+        level.clone().next().map(|entry| entry.seq).or(newcomer)
+    }
+}
+
+impl<'a> Iterator for InTurn<'a> {
+    type Item = Option<&'a Entry>;
+
+    fn next(&mut self) -> Option<Option<&'a Entry>> {
+        if let Some(entry) = self.returned.next() {
+            return Some(Some(entry));
+        }
+        let [high, normal] = &self.levels;
+        let next = choose(self.seq(high, Next::High), self.seq(normal, Next::Normal), self.taken)?;
+        self.taken = if self.taken == 2 { 0 } else { self.taken + 1 };
+        let [high, normal] = &mut self.levels;
+        let entry = if next == Next::High { high.next() } else { normal.next() };
+        if entry.is_none() {
+            self.newcomer = None;
+        }
+        Some(entry)
+    }
 }
 
 impl Ready {
@@ -95,6 +159,16 @@ impl Ready {
         self.returned.iter().chain(&self.high).chain(&self.normal)
     }
 
+    /// The messages in the order in which `pop` would give them.
+    pub(crate) fn in_turn(&self) -> InTurn<'_> {
+        InTurn {
+            returned: self.returned.iter(),
+            levels: [self.high.iter(), self.normal.iter()],
+            newcomer: None,
+            taken: self.taken,
+        }
+    }
+
     /// Forgets everything, and says how many there were.
     pub(crate) fn clear(&mut self, freed: &mut Freed) -> usize {
         let count = self.len();
@@ -117,13 +191,8 @@ impl Ready {
         if !self.returned.is_empty() {
             return Some(Next::Returned);
         }
-        match (self.high.front(), self.normal.front()) {
-            (None, None) => None,
-            (Some(_), None) => Some(Next::High),
-            (None, Some(_)) => Some(Next::Normal),
-            (Some(high), Some(normal)) if self.taken == 2 && high.seq > normal.seq => Some(Next::Normal),
-            (Some(_), Some(_)) => Some(Next::High),
-        }
+        let seq = |level: &VecDeque<Entry>| level.front().map(|entry| entry.seq);
+        choose(seq(&self.high), seq(&self.normal), self.taken)
     }
 
     /// What is wrong, if anything is.

@@ -134,6 +134,11 @@ impl Graph {
         self.queue_names.get(name).copied()
     }
 
+    /// All queues, by their ids.
+    pub fn queues(&self) -> impl Iterator<Item = (QueueId, &Name)> {
+        (0..).zip(&self.queues).filter_map(|(id, queue)| Some((QueueId(id), &queue.as_ref()?.name)))
+    }
+
     /// The name of a queue.
     #[must_use]
     pub fn queue_name(&self, id: QueueId) -> Option<&Name> {
