@@ -4,11 +4,12 @@
 
 mod naive;
 
+use leveret::explain::WordMiss;
 use leveret::internals::{
     Binding, Destination, ExchangeId, ExchangeKind, ExchangeSpec, Graph, Hit, Predicate, QueueId, Scratch, Targets,
     Topic, Walk,
 };
-use leveret::{Name, Table, Value};
+use leveret::{Miss, Name, Table, Value};
 use naive::graph::{Bound, Declared, Naive, To};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -62,10 +63,26 @@ proptest! {
         }
     }
 
+    /// A miss is told where a key does not fit and nowhere else; a key that is mended by what it tells fits.
+    #[test]
+    fn misses_are_told_and_can_be_mended(pattern in pattern(), key in key()) {
+        let miss = Miss::of_topic(&pattern, &key);
+        prop_assert_eq!(miss.is_none(), naive::topic::fits(&pattern, &key));
+        if let Some(miss) = miss {
+            let mended = mend(&key, &miss);
+            // A lone empty word cannot be written: an empty key has none.
+            prop_assume!(mended != [""]);
+            let mended = mended.join(".");
+            prop_assert!(naive::topic::fits(&pattern, &mended), "{:?} is mended to {:?}: {}", key, mended, miss);
+        }
+    }
+
     #[test]
     fn headers_fit_as_restated(arguments in arguments(), headers in vec((field(), value()), 0..14)) {
         let headers: Table = headers.into_iter().collect();
         let predicate = Predicate::new(&arguments).expect("x-match is one of the four");
+        let miss = Miss::of_headers(&arguments, Some(&headers));
+        prop_assert_eq!(miss.is_none(), naive::headers::fits(&arguments, &headers));
         prop_assert_eq!(predicate.matches(Some(&headers)), naive::headers::fits(&arguments, &headers));
         prop_assert_eq!(predicate.matches(None), naive::headers::fits(&arguments, &Table::new()));
     }
@@ -79,6 +96,30 @@ proptest! {
             world.compare(&before)?;
         }
     }
+}
+
+/// The key with every word changed, put in and taken out as a miss tells it.
+fn mend(key: &str, miss: &Miss) -> Vec<String> {
+    let Miss::Words(misses) = miss else { panic!("{miss}") };
+    let mut words: Vec<Option<String>> =
+        naive::topic::words(key).into_iter().map(|word| Some(word.to_owned())).collect();
+    let mut put_in: Vec<(usize, String)> = Vec::new();
+    for miss in misses {
+        match miss {
+            WordMiss::Differs { number, wanted, is, .. } => {
+                assert_eq!(words[number - 1].replace(wanted.clone()).as_ref(), Some(is));
+            }
+            WordMiss::Extra { number, is } => assert_eq!(words[number - 1].take().as_ref(), Some(is)),
+            WordMiss::Missing { behind, wanted, .. } => put_in.push((*behind, wanted.clone())),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut mended = Vec::new();
+    for at in 0..=words.len() {
+        mended.extend(put_in.iter().filter(|(place, _)| *place == at).map(|(_, word)| word.clone()));
+        mended.extend(words.get_mut(at).and_then(Option::take));
+    }
+    mended
 }
 
 fn field() -> impl Strategy<Value = String> {

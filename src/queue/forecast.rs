@@ -26,7 +26,7 @@ pub enum Fate {
     },
     /// It keeps it among the ready ones.
     Ready {
-        /// How many of them would be delivered before it, as things stand.
+        /// How many of them stand before it.
         ahead: u64,
     },
     /// It refuses it, since its `x-overflow` says so.

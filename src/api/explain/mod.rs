@@ -65,12 +65,12 @@ impl Broker {
     ///   miss  'order.eu.*' -> queue 'eu': word 2 is 'us', the binding wants 'eu'
     ///
     /// classic queue 'all': ready, the next to be delivered; it has no consumers
-    ///   dead letters: no dead-letter exchange, what dies here is gone");
+    ///   dead letters: lost, the queue has no dead-letter exchange");
     ///
     /// let explanation = broker.explain("events", "order.us.creaetd");
     /// assert_eq!(explanation.verdict.to_string(), "\
     /// reaches no queue, so it is returned if mandatory and else dropped: the nearest binding is 'order.*.created' of topic \
-    /// exchange 'events' -> queue 'all', and word 3 is 'creaetd', the binding wants 'created' (a slip of the pen?)");
+    /// exchange 'events' -> queue 'all', and word 3 is 'creaetd', the binding wants 'created' (mistyped?)");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]

@@ -30,6 +30,8 @@ pub struct ExplainedQueue {
     pub makes_room: Option<MadeRoom>,
     /// When the message would expire here; `None` where it would not.
     pub expiry: Option<Expiry>,
+    /// The message's priority; 0 where it has none.
+    pub given_priority: u8,
     /// The priority that counts here: in a classic queue at most its `x-max-priority`; `None` where it has none. A quorum
     /// queue has two: up to 4, and from 5 on.
     pub priority: Option<u8>,
@@ -51,7 +53,7 @@ pub struct MadeRoom {
     pub dead_letter: Option<ExplainedDeadLetter>,
 }
 
-/// A time to live.
+/// A time to live. Displayed as where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -127,9 +129,16 @@ impl ExplainedQueue {
             expired_first: expired as u64,
             makes_room,
             expiry,
+            given_priority: envelope.priority(),
             priority,
             dead_letter: follow(envelope, reason),
         }
+    }
+
+    /// Whether the queue would take the message and lose it at once: dropped over its length, or expired.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        matches!(self.fate, Fate::Dropped { .. } | Fate::Expired)
     }
 
     /// Whether the queue would refuse the message.
@@ -180,20 +189,23 @@ impl fmt::Display for ExplainedQueue {
             write!(f, "\n  {room}")?;
         }
         if let Some(expiry) = self.expiry.filter(|_| matches!(self.fate, Fate::Ready { .. })) {
-            write!(f, "\n  {expiry}")?;
+            // The head alone is looked at.
+            let at_head = if matches!(self.fate, Fate::Ready { ahead: 1.. }) { ", once it is the head" } else { "" };
+            write!(f, "\n  expires after {} ms{at_head}: {expiry}", expiry.millis)?;
         }
-        if let Some(priority) = self.priority.filter(|priority| *priority > 0) {
-            match (self.kind, priority) {
-                (QueueKind::Quorum, 5..) => write!(f, "\n  priority {priority}: a high one")?,
-                (QueueKind::Quorum, _) => {}
-                (_, priority) => write!(f, "\n  priority {priority}")?,
-            }
+        match (self.kind, self.given_priority, self.priority) {
+            (_, 0, _) => {}
+            (QueueKind::Quorum, 5.., _) => write!(f, "\n  priority {}: a high one", self.given_priority)?,
+            (QueueKind::Quorum, given, _) => write!(f, "\n  priority {given}: as none, a high one begins at 5")?,
+            (_, given, None) => write!(f, "\n  priority {given} does not count: the queue has no x-max-priority")?,
+            (_, given, Some(counts)) if counts < given => write!(f, "\n  priority {given}, taken as {counts}")?,
+            (_, given, _) => write!(f, "\n  priority {given}")?,
         }
         f.write_str("\n  dead letters: ")?;
         match (&self.dead_letter, &self.fate) {
             (_, Fate::Refused { dies: false, .. } | Fate::Full { .. }) => f.write_str("none, for it does not come in"),
             (Some(dead_letter), _) => write!(f, "{dead_letter}"),
-            (None, _) => f.write_str("no dead-letter exchange, what dies here is gone"),
+            (None, _) => f.write_str("lost, the queue has no dead-letter exchange"),
         }
     }
 }
@@ -234,14 +246,13 @@ impl fmt::Display for MadeRoom {
         }
         match &self.dead_letter {
             Some(dead_letter) => write!(f, "{dead_letter}"),
-            None => f.write_str("no dead-letter exchange, gone"),
+            None => f.write_str("lost, the queue has no dead-letter exchange"),
         }
     }
 }
 
 impl fmt::Display for Expiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expires after {} ms: ", self.millis)?;
         match (self.of_message, self.of_queue) {
             (Some(own), Some(queue)) => write!(f, "its own time is {own} ms, the queue's {queue} ms"),
             (Some(_), None) => f.write_str("its own time, the queue has none"),
@@ -252,6 +263,28 @@ impl fmt::Display for Expiry {
 
 impl fmt::Display for ExplainedDeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.end {
+            DeadLetterEnd::NoExchange => write!(f, "lost, there is no exchange {}", Quoted(&self.exchange)),
+            DeadLetterEnd::Unroutable => {
+                f.write_str("lost, no queue is bound: ")?;
+                self.tell_way(f)
+            }
+            DeadLetterEnd::Queues { offered, cut } => {
+                self.tell_way(f)?;
+                for (at, name) in offered.iter().enumerate() {
+                    write!(f, "{}{}", if at == 0 { " -> queue " } else { ", queue " }, Quoted(name))?;
+                }
+                for name in cut {
+                    write!(f, ", not to queue {} where it would go round for ever", Quoted(name))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl ExplainedDeadLetter {
+    fn tell_way(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.exchange {
             "" => f.write_str("through the default exchange")?,
             name => write!(f, "through exchange {}", Quoted(name))?,
@@ -259,18 +292,6 @@ impl fmt::Display for ExplainedDeadLetter {
         for (at, key) in self.keys.iter().enumerate() {
             write!(f, "{}{}", if at == 0 { " with " } else { " and " }, Quoted(key))?;
         }
-        match &self.end {
-            DeadLetterEnd::NoExchange => f.write_str(", which is not there: gone"),
-            DeadLetterEnd::Unroutable => f.write_str(", where no queue is bound for it: gone"),
-            DeadLetterEnd::Queues { offered, cut } => {
-                for (at, name) in offered.iter().enumerate() {
-                    write!(f, "{}{}", if at == 0 { " -> queue " } else { ", queue " }, Quoted(name))?;
-                }
-                for name in cut {
-                    write!(f, ", not again to queue {}", Quoted(name))?;
-                }
-                Ok(())
-            }
-        }
+        Ok(())
     }
 }

@@ -16,6 +16,8 @@ pub enum Verdict {
         queues: usize,
         /// How many of them would refuse it.
         refusing: usize,
+        /// How many of them would take it and lose it at once: dropped or expired before anybody can have it.
+        losing: usize,
     },
     /// No queue is bound for it: a mandatory message comes back, every other is dropped.
     Unroutable {
@@ -71,7 +73,8 @@ impl Verdict {
     pub(super) fn of(keys: &[String], told: &Told, queues: &[ExplainedQueue]) -> Self {
         if !queues.is_empty() {
             let refusing = queues.iter().filter(|queue| queue.is_refusal()).count();
-            return Self::Reaches { queues: queues.len(), refusing };
+            let losing = queues.iter().filter(|queue| queue.is_loss()).count();
+            return Self::Reaches { queues: queues.len(), refusing, losing };
         }
         Self::Unroutable { cause: Cause::of(keys, told) }
     }
@@ -100,11 +103,23 @@ impl Cause {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reaches { queues: 1, refusing: 0 } => f.write_str("reaches 1 queue"),
-            Self::Reaches { queues: 1, .. } => f.write_str("reaches 1 queue, which refuses it"),
-            Self::Reaches { queues, refusing: 0 } => write!(f, "reaches {queues} queues"),
-            Self::Reaches { queues, refusing: 1 } => write!(f, "reaches {queues} queues, of which 1 refuses it"),
-            Self::Reaches { queues, refusing } => write!(f, "reaches {queues} queues, of which {refusing} refuse it"),
+            Self::Reaches { queues: 1, refusing, losing } => {
+                f.write_str("reaches 1 queue")?;
+                f.write_str(match (refusing, losing) {
+                    (0, 0) => "",
+                    (0, _) => ", which loses it at once",
+                    (_, _) => ", which refuses it",
+                })
+            }
+            Self::Reaches { queues, refusing, losing } => {
+                write!(f, "reaches {queues} queues")?;
+                match (refusing, losing) {
+                    (0, 0) => Ok(()),
+                    (refusing, 0) => write!(f, ", {refusing} of which refuse it"),
+                    (0, losing) => write!(f, ", {losing} of which lose it at once"),
+                    (refusing, losing) => write!(f, ", {refusing} of which refuse it and {losing} lose it at once"),
+                }
+            }
             Self::Unroutable { cause } => {
                 write!(f, "reaches no queue, so it is returned if mandatory and else dropped: {cause}")
             }

@@ -50,7 +50,7 @@ impl fmt::Display for Likeness {
         f.write_str(match self {
             Self::Case => " (only upper and lower case differ)",
             Self::WhiteSpace => " (only white space differs)",
-            Self::Typo => " (a slip of the pen?)",
+            Self::Typo => " (mistyped?)",
             Self::Unlike => "",
         })
     }

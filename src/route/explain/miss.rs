@@ -71,7 +71,9 @@ pub enum WordMiss {
     },
     /// The key has no word for one of the pattern.
     Missing {
-        /// Which word of the key it would be.
+        /// Behind how many words of the key it would stand.
+        behind: usize,
+        /// Which word of the key it would be, with those that are missing in the same place before it.
         number: usize,
         /// The pattern's word, or `*`.
         wanted: String,
@@ -235,7 +237,7 @@ impl From<&Gap<'_>> for WordMiss {
                 let likeness = Likeness::of(wanted, is);
                 Self::Differs { number, wanted: wanted.to_owned(), is: is.to_owned(), likeness }
             }
-            Gap::Missing { number, wanted } => Self::Missing { number, wanted: wanted.to_owned() },
+            Gap::Missing { behind, number, wanted } => Self::Missing { behind, number, wanted: wanted.to_owned() },
             Gap::Extra { number, is } => Self::Extra { number, is: is.to_owned() },
         }
     }
@@ -264,13 +266,15 @@ impl fmt::Display for WordMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Differs { number, wanted, is, likeness } => {
-                write!(f, "word {number} is {}, the binding wants {}{likeness}", Quoted(is), Quoted(wanted))
+                write!(f, "word {number} is {}, the binding wants {}{likeness}", Quoted(is), Quoted(wanted))?;
+                f.write_str(part_wildcard(wanted))
             }
-            Self::Missing { number, wanted } if wanted == "*" => {
+            Self::Missing { number, wanted, .. } if wanted == "*" => {
                 write!(f, "word {number} is missing, the binding wants any word ('*')")
             }
-            Self::Missing { number, wanted } => {
-                write!(f, "word {number} is missing, the binding wants {}", Quoted(wanted))
+            Self::Missing { number, wanted, .. } => {
+                write!(f, "word {number} is missing, the binding wants {}", Quoted(wanted))?;
+                f.write_str(part_wildcard(wanted))
             }
             Self::Extra { number, is } => write!(f, "word {number} {} is one too many", Quoted(is)),
         }
@@ -303,6 +307,11 @@ impl fmt::Display for MatchMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// What follows a word of a pattern that may be meant as a wildcard and is none.
+fn part_wildcard(wanted: &str) -> &'static str {
+    if wanted.contains(['*', '#']) { " ('*' and '#' stand for words only where they are whole words)" } else { "" }
 }
 
 fn listed(f: &mut fmt::Formatter<'_>, items: &[impl fmt::Display]) -> fmt::Result {

@@ -304,12 +304,20 @@ fn compare(kind: ExchangeKind, binding: &Binding, asked: Asked<'_>) -> Result<Fi
         }),
         ExchangeKind::Headers => match Compared::new(&binding.arguments, asked.headers) {
             Ok(Compared { mode, matches: true, fitting, .. }) => Ok(Fit::Headers { mode, fitting }),
+            // Nothing is asked for, and one has to fit: no message ever will.
+            Ok(Compared { misses, .. }) if misses.is_empty() => Err(NEVER),
+            Ok(Compared { mode: MatchMode::Any | MatchMode::AnyWithX, misses, .. }) => {
+                Err(((1, Reverse(0), misses.len()), 0))
+            }
             Ok(Compared { fitting, misses, .. }) => Err(((misses.len(), Reverse(fitting.len()), 0), 0)),
             // No binding of a headers exchange is made with such arguments.
-            Err(_) => Err(((usize::MAX, Reverse(0), 0), 0)),
+            Err(_) => Err(NEVER),
         },
     }
 }
+
+/// The rank of a binding that matches nothing.
+const NEVER: (Rank, usize) = ((usize::MAX, Reverse(0), 0), 0);
 
 /// Tells why a binding misses, by the nearest key.
 fn missed(kind: ExchangeKind, binding: &Binding, key: usize, asked: Asked<'_>) -> Matching {

@@ -264,12 +264,11 @@ impl fmt::Display for Fit {
                 write!(f, "x-match {mode}: the binding asks for no header")
             }
             Self::Headers { mode, fitting } => {
-                let plural = if fitting.len() == 1 { " fits" } else { "s fit" };
-                write!(f, "x-match {mode}: header{plural}:")?;
+                write!(f, "x-match {mode}: header")?;
                 for (at, name) in fitting.iter().enumerate() {
-                    write!(f, "{} {}", if at == 0 { "" } else { "," }, Quoted(name))?;
+                    write!(f, "{}{}", if at == 0 { " " } else { " and " }, Quoted(name))?;
                 }
-                Ok(())
+                f.write_str(if fitting.len() == 1 { " fits" } else { " fit" })
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Names and values within a sentence: quoted, on one line, and not longer than can be read.
 
+use crate::base::Name;
 use crate::message::{Table, Value};
 use std::fmt;
 
-/// A name or word in quotes. What would break the line is escaped.
+/// A name or word in quotes, cut where it is longer than any name may be. What would break the line is escaped.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 /// A value, in quotes where it is text, cut where it is long.
@@ -14,9 +15,7 @@ pub(crate) struct Arguments<'a>(pub(crate) &'a Table);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("'")?;
-        plain(f, self.0)?;
-        f.write_str("'")
+        quoted(f, self.0, Name::MAX_BYTES)
     }
 }
 
@@ -25,10 +24,7 @@ impl fmt::Display for Short<'_> {
         let (Value::LongString(bytes) | Value::ByteArray(bytes)) = self.0 else { return write!(f, "{}", self.0) };
         // A letter has at most four bytes, so what is cut off here would not be shown anyway.
         let text = String::from_utf8_lossy(bytes.get(..SHOWN * 4).unwrap_or(bytes));
-        let cut: String = text.chars().take(SHOWN).collect();
-        f.write_str("'")?;
-        plain(f, &cut)?;
-        f.write_str(if cut.len() < text.len() { "...'" } else { "'" })
+        quoted(f, &text, SHOWN)
     }
 }
 
@@ -42,6 +38,14 @@ impl fmt::Display for Arguments<'_> {
         }
         f.write_str("}")
     }
+}
+
+/// Text in quotes, of at most so many letters.
+fn quoted(f: &mut fmt::Formatter<'_>, text: &str, most: usize) -> fmt::Result {
+    let end = text.char_indices().nth(most).map(|(end, _)| end);
+    f.write_str("'")?;
+    plain(f, end.and_then(|end| text.get(..end)).unwrap_or(text))?;
+    f.write_str(if end.is_some() { "...'" } else { "'" })
 }
 
 fn plain(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {

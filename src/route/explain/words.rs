@@ -23,8 +23,9 @@ pub struct Took {
 pub(super) enum Gap<'a> {
     /// The word of this number is another one.
     Differs { number: usize, is: &'a str, wanted: &'a str },
-    /// There is no word for this one of the pattern, before the word of this number.
-    Missing { number: usize, wanted: &'a str },
+    /// There is no word for this one of the pattern, behind so many words of the key. The number is that which it would
+    /// have, with those that are missing in the same place before it.
+    Missing { behind: usize, number: usize, wanted: &'a str },
     /// The word of this number is one too many.
     Extra { number: usize, is: &'a str },
 }
@@ -46,6 +47,8 @@ pub(super) fn lay<'a>(pattern: &'a str, key: &'a str) -> Beside<'a> {
     let table = Table::fill(&pattern, &key);
     let mut beside = Beside::default();
     let (mut i, mut j) = (0, 0);
+    // Words that are missing in one place are counted on, as if they were there.
+    let mut missing = 0;
     while let Some(step) = table.best(&pattern, &key, i, j) {
         let (wanted, is) = (pattern.get(i).copied().unwrap_or(""), key.get(j).copied().unwrap_or(""));
         let number = j + 1;
@@ -55,7 +58,10 @@ pub(super) fn lay<'a>(pattern: &'a str, key: &'a str) -> Beside<'a> {
             }
             Step::Fits => beside.same += 1,
             Step::Differs => beside.gaps.push(Gap::Differs { number, is, wanted }),
-            Step::Missing => beside.gaps.push(Gap::Missing { number, wanted }),
+            Step::Missing => {
+                beside.gaps.push(Gap::Missing { behind: j, number: number + missing, wanted });
+                missing += 1;
+            }
             Step::Extra => beside.gaps.push(Gap::Extra { number, is }),
             Step::Take => {
                 let mut end = j;
@@ -66,6 +72,9 @@ pub(super) fn lay<'a>(pattern: &'a str, key: &'a str) -> Beside<'a> {
                 beside.took.push(Took { wildcard: '#', words: words.join("."), count: words.len() });
                 j = end;
             }
+        }
+        if !matches!(step, Step::Missing) {
+            missing = 0;
         }
         i += usize::from(!matches!(step, Step::Extra));
         j += usize::from(matches!(step, Step::Fits | Step::Differs | Step::Extra));
