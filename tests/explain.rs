@@ -3,8 +3,8 @@
 
 use leveret::explain::{Cause, ExplainedAlternate, Fate, Length, Verdict};
 use leveret::{
-    Binding, Broker, Consume, Exchange, Explanation, Limits, Message, Miss, Overflow, Publish, Queue, QueueDelete,
-    Table, Topology, Value,
+    Binding, Broker, Consume, Exchange, Explanation, Limits, ManualClock, Message, Miss, Moment, Overflow, Publish,
+    Queue, QueueDelete, Strategy, Table, Topology, Value,
 };
 use std::time::Duration;
 
@@ -397,6 +397,39 @@ classic queue 'q': straight to its consumer 'worker'
     // An acknowledgement counts at once, here as everywhere.
     consumer.try_recv().unwrap().ack();
     assert!(matches!(broker.explain("", "q").queues[0].fate, Fate::Delivered { .. }));
+}
+
+/// Time went on, and the queue has not looked yet: what is overdue goes first, and then the message is taken or not.
+#[test]
+fn what_is_overdue_goes_first() {
+    let late = |queue: Queue| {
+        let clock = ManualClock::new();
+        let broker = Broker::builder().manual_clock(clock.clone()).build();
+        broker.declare(&Topology::new().queue(queue).queue(Queue::new("dead"))).unwrap();
+        let five = Duration::from_millis(5);
+        broker.publish("", "q", Message::new("").priority(3).expires_in(five)).unwrap();
+        for _ in 0..2 {
+            broker.publish("", "q", Message::new("")).unwrap();
+        }
+        clock.set(Moment::from_millis(10));
+        broker
+    };
+    let told = late(Queue::new("q").max_priority(3)).explain_message("", "q", &Message::new("").priority(2));
+    is(
+        queues(&told),
+        "\
+classic queue 'q': ready, the next to be delivered; it has no consumers
+  1 ready message has expired and goes first
+  priority 2
+  dead letters: lost, the queue has no dead-letter exchange",
+    );
+    // What a queue keeps as a dead letter counts to its length.
+    let keeps = Queue::new("q").quorum().max_length(2, Overflow::RejectPublish).dead_letter_to("dead");
+    let broker = late(keeps.dead_letter_strategy(Strategy::AtLeastOnce));
+    let told = broker.explain("", "q");
+    assert_eq!(told.queues[0].fate, Fate::Refused { length: Length::Messages { most: 2 }, dies: false });
+    assert_eq!(told.queues[0].expired_first, 1);
+    assert!(broker.publish("", "q", Message::new("")).is_err());
 }
 
 #[test]
