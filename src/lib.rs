@@ -101,6 +101,7 @@
 //! | `route/explain/mod.rs` | Explaining a route: the walk of a message through the graph, with what each binding on the way says to it |
 //! | `route/explain/likeness.rs` | Likeness: how near two texts are that differ, so that a slip is told as one |
 //! | `route/explain/miss.rs` | Misses: why a binding does not match a message, as values and in words |
+//! | `route/explain/near.rs` | How near a binding comes that does not match: so that of many misses those are told that may have been meant |
 //! | `route/explain/step.rs` | What is told of each exchange and binding on the way |
 //! | `route/explain/text.rs` | Names and values within a sentence: quoted, on one line, and not longer than can be read |
 //! | `route/explain/words.rs` | Words of a pattern beside words of a key: where they fit, and where they do not, with the fewest differences |

@@ -9,7 +9,7 @@
 //!
 //! The walk of a message: `publish.rs` routes it and offers it to each target's cell; `cell.rs` locks, lets the machine
 //! decide, puts deliveries into sinks; `settle.rs` brings settlements back; `cascade.rs` carries the dead;
-//! `deadlines.rs` and `drive.rs` make time pass; `topology*.rs` declare, bind and delete.
+//! `deadlines.rs` and `drive.rs` make time pass; `topology*.rs` declare, bind and delete; `explain.rs` only looks.
 
 mod acks;
 mod alarms;

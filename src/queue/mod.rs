@@ -8,7 +8,7 @@
 //! dies, which is one more effect. Every verb ends by serving whoever can be served, so nothing waits that could go.
 //!
 //! Two kinds share that walk and differ in almost every rule of it, so each is a machine of its own: `classic/` and
-//! `quorum/`. `state.rs` is the one face of both.
+//! `quorum/`. `state.rs` is the one face of both. What a queue would do with a message it tells in `forecast.rs`.
 
 mod arguments;
 mod classic;

@@ -14,6 +14,9 @@
 //! 5. The default exchange has no bindings. Its keys are names of queues. RabbitMQ looks only at stored bindings when
 //!    it comes to the default exchange as an alternate, so the name `""` there is as no alternate at all.
 //!
+//! [`Broker::explain`](crate::Broker::explain) asks for the same walk with its reasons (`explain/`). It looks at every binding
+//! by itself and at no matcher.
+//!
 //! # Changes
 //!
 //! The [`Graph`] holds every exchange, every queue's name and every binding. `bindings.rs` stores the bindings in one

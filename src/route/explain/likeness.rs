@@ -37,7 +37,7 @@ impl Likeness {
             _ => 2,
         };
         let digit = |c: char| c.is_ascii_digit();
-        if distance(one, other) <= slips && without(one, digit) != without(other, digit) {
+        if distance(one, other, slips) <= slips && without(one, digit) != without(other, digit) {
             return Self::Typo;
         }
         Self::Unlike
@@ -57,28 +57,36 @@ impl fmt::Display for Likeness {
 }
 
 /// How many letters are to be changed, put in, taken out or swapped with their neighbour to make one text of the other.
+/// Where that is more than `most`, some number that is more than `most` too.
 ///
 /// What both begin and end with is skipped. Where more than [`COMPARED`] letters are left, their number is told.
-pub(super) fn distance(one: &str, other: &str) -> usize {
-    let mut one: Vec<char> = one.chars().collect();
-    let mut other: Vec<char> = other.chars().collect();
-    let behind = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
-    one.truncate(one.len() - behind);
-    other.truncate(other.len() - behind);
-    let before = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
-    one.drain(..before);
-    other.drain(..before);
-    let longer = one.len().max(other.len());
-    if longer > COMPARED { longer } else { edits(&one, &other) }
+pub(super) fn distance(one: &str, other: &str, most: usize) -> usize {
+    let before = shared(one.chars(), other.chars());
+    let (one, other) = (one.get(before..).unwrap_or_default(), other.get(before..).unwrap_or_default());
+    let behind = shared(one.chars().rev(), other.chars().rev());
+    let middle = |text: &str| text.get(..text.len() - behind).unwrap_or_default().chars().collect::<Vec<char>>();
+    let (one, other) = (middle(one), middle(other));
+    let least = one.len().abs_diff(other.len());
+    match one.len().max(other.len()) {
+        _ if least > most => least,
+        longer if longer > COMPARED => longer,
+        _ => edits(&one, &other, most),
+    }
+}
+
+/// How many bytes are the same, letter by letter.
+fn shared(one: impl Iterator<Item = char>, other: impl Iterator<Item = char>) -> usize {
+    one.zip(other).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
 }
 
 /// The distance, row by row: after each letter of `one`, what each beginning of `other` costs.
-fn edits(one: &[char], other: &[char]) -> usize {
+fn edits(one: &[char], other: &[char], most: usize) -> usize {
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     let at = |row: &[usize], place: usize| row.get(place).copied().unwrap_or(usize::MAX / 2);
     for (i, letter) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut row = Vec::with_capacity(other.len() + 1);
+        row.push(i + 1);
         for (j, wanted) in other.iter().enumerate() {
             let changed = at(&last, j) + usize::from(letter != wanted);
             let mut least = changed.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
@@ -89,6 +97,12 @@ fn edits(one: &[char], other: &[char]) -> usize {
             row.push(least);
         }
         before_last = std::mem::replace(&mut last, row);
+        // A swap reaches back by two rows, at the cost of one.
+        let least = |row: &[usize]| row.iter().min().copied().unwrap_or_default();
+        let reached = least(&last).min(least(&before_last) + 1);
+        if reached > most {
+            return reached;
+        }
     }
     last.last().copied().unwrap_or_default()
 }
@@ -130,9 +144,14 @@ mod tests {
             ("ab", "ba", 1),
             ("xaby", "xbay", 1),
             ("aa", "aaa", 1),
+            ("\u{e9}a", "\u{e8}a", 1),
         ] {
-            assert_eq!((distance(one, other), distance(other, one)), (steps, steps), "{one:?} {other:?}");
+            for most in 0..9 {
+                let found = [distance(one, other, most), distance(other, one, most)];
+                let is_right = |found: usize| if steps > most { found > most } else { found == steps };
+                assert!(found.into_iter().all(is_right), "{one:?} {other:?}, at most {most}: {found:?}");
+            }
         }
-        assert_eq!(distance(&"a".repeat(300), &"b".repeat(200)), 300);
+        assert_eq!(distance(&"a".repeat(300), &"b".repeat(200), 999), 300);
     }
 }

@@ -4,12 +4,12 @@
 //! matches), but asks no matcher: it looks at every binding by itself, and so can say why one does not match. A test holds
 //! the two against each other.
 //!
-//! What is kept is bounded: of the bindings that miss, the [`MISSES_SHOWN`] nearest ones of each exchange; the rest is
-//! counted. How near a miss is: first the number of differences, then how much fits, then how many letters differ, and
-//! of equals the older binding. `miss.rs` tells misses, `words.rs` lays patterns beside keys, `likeness.rs` finds slips.
+//! What is kept is bounded: of the bindings that miss, the nearest ones of each exchange (`near.rs`); the rest is counted.
+//! `miss.rs` tells misses, `words.rs` lays patterns beside keys, `likeness.rs` finds slips.
 
 mod likeness;
 mod miss;
+mod near;
 mod step;
 mod text;
 mod words;
@@ -26,16 +26,8 @@ use super::spec::{Binding, Destination, ExchangeKind};
 use crate::base::{ExchangeId, QueueId};
 use crate::message::Table;
 use likeness::distance;
-use miss::Compared;
-use std::cmp::Reverse;
+use near::{Misses, Near, Rank, compare, like, missed};
 use std::collections::BTreeSet;
-use words::{Gap, lay};
-
-/// How many bindings that miss are shown of one exchange.
-pub(crate) const MISSES_SHOWN: usize = 8;
-
-/// How many names are shown that are like one that is not there.
-const NAMES_SHOWN: usize = 3;
 
 /// A walk, told.
 #[derive(Debug, Default)]
@@ -62,9 +54,6 @@ impl Asked<'_> {
         (self.keys.len() > 1).then(|| key.to_owned())
     }
 }
-
-/// How near a miss is: what is less is nearer.
-type Rank = (usize, Reverse<usize>, usize);
 
 impl Graph {
     /// Walks as [`Graph::route`] does, and tells everything on the way. Looks at every binding of every exchange that it
@@ -149,7 +138,7 @@ impl<'a> Walk<'a> {
         let mut shown: Vec<(usize, ExplainedBinding)> = Vec::new();
         let mut misses = Misses::default();
         for (place, binding) in self.graph.bindings_of(exchange).enumerate() {
-            match compare(spec.kind, &binding, self.asked) {
+            match compare(spec.kind, &binding, self.asked, misses.worst()) {
                 Ok(fit) => {
                     self.follow(&spec.name, binding.destination);
                     shown.push((place, self.graph.told(spec.kind, binding, Matching::Matched(fit))));
@@ -222,7 +211,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             for name in like(key, graph.queues().map(|(_, name)| name.as_str())) {
-                let steps = distance(name, key);
+                let steps = distance(name, key, usize::MAX);
                 if nearest.is_none_or(|(known, _)| steps < known) {
                     nearest = Some((steps, bindings.len()));
                 }
@@ -241,111 +230,4 @@ impl<'a> Walk<'a> {
 fn by_name(queue: &str, matching: Matching) -> ExplainedBinding {
     let (kind, arguments, leads) = (ExchangeKind::Direct, Table::new(), Leads::Queue(queue.to_owned()));
     ExplainedBinding { kind, key: queue.to_owned(), arguments, leads, matching }
-}
-
-/// A binding that misses.
-struct Near {
-    rank: Rank,
-    place: usize,
-    /// The nearest key's place.
-    key: usize,
-    binding: Binding,
-}
-
-/// The nearest misses of an exchange.
-#[derive(Default)]
-struct Misses {
-    /// The nearest first.
-    nearest: Vec<Near>,
-    /// How many there are in all.
-    count: usize,
-}
-
-impl Misses {
-    fn add(&mut self, (rank, key): (Rank, usize), place: usize, binding: Binding) {
-        self.count += 1;
-        let at = self.nearest.partition_point(|known| known.rank <= rank);
-        if at < MISSES_SHOWN {
-            self.nearest.truncate(MISSES_SHOWN - 1);
-            self.nearest.insert(at, Near { rank, place, key, binding });
-        }
-    }
-}
-
-/// Whether a binding matches, and how; or how near it is, by the key of which place.
-fn compare(kind: ExchangeKind, binding: &Binding, asked: Asked<'_>) -> Result<Fit, (Rank, usize)> {
-    let by_keys = |compare: &dyn Fn(&str) -> Result<Fit, Rank>| {
-        let mut nearest: Option<(Rank, usize)> = None;
-        for (at, key) in asked.keys.iter().enumerate() {
-            match compare(key) {
-                Ok(fit) => return Ok(fit),
-                Err(rank) if nearest.is_none_or(|(known, _)| rank < known) => nearest = Some((rank, at)),
-                Err(_) => {}
-            }
-        }
-        Err(nearest.unwrap_or_default())
-    };
-    match kind {
-        ExchangeKind::Fanout => Ok(Fit::Fanout),
-        ExchangeKind::Direct => by_keys(&|key| match distance(&binding.key, key) {
-            _ if *key == *binding.key => Ok(Fit::Key { key: asked.told(key) }),
-            steps => Err((1, Reverse(0), steps)),
-        }),
-        ExchangeKind::Topic => by_keys(&|key| {
-            let beside = lay(&binding.key, key);
-            if beside.gaps.is_empty() {
-                return Ok(Fit::Pattern { key: asked.told(key), took: beside.took });
-            }
-            let steps = beside.gaps.iter().map(|gap| match gap {
-                Gap::Differs { is, wanted, .. } => distance(is, wanted),
-                Gap::Missing { wanted: text, .. } | Gap::Extra { is: text, .. } => text.len(),
-            });
-            Err((beside.gaps.len(), Reverse(beside.same), steps.sum()))
-        }),
-        ExchangeKind::Headers => match Compared::new(&binding.arguments, asked.headers) {
-            Ok(Compared { mode, matches: true, fitting, .. }) => Ok(Fit::Headers { mode, fitting }),
-            // Nothing is asked for, and one has to fit: no message ever will.
-            Ok(Compared { misses, .. }) if misses.is_empty() => Err(NEVER),
-            Ok(Compared { mode: MatchMode::Any | MatchMode::AnyWithX, misses, .. }) => {
-                Err(((1, Reverse(0), misses.len()), 0))
-            }
-            Ok(Compared { fitting, misses, .. }) => Err(((misses.len(), Reverse(fitting.len()), 0), 0)),
-            // No binding of a headers exchange is made with such arguments.
-            Err(_) => Err(NEVER),
-        },
-    }
-}
-
-/// The rank of a binding that matches nothing.
-const NEVER: (Rank, usize) = ((usize::MAX, Reverse(0), 0), 0);
-
-/// Tells why a binding misses, by the nearest key.
-fn missed(kind: ExchangeKind, binding: &Binding, key: usize, asked: Asked<'_>) -> Matching {
-    let key = asked.keys.get(key).copied().unwrap_or_default();
-    let told = match kind {
-        ExchangeKind::Topic => Miss::of_topic(&binding.key, key),
-        ExchangeKind::Headers => Miss::of_headers(&binding.arguments, asked.headers),
-        ExchangeKind::Direct | ExchangeKind::Fanout => Miss::of_key(&binding.key, key),
-    };
-    let by_key = asked.told(key).filter(|_| kind != ExchangeKind::Headers);
-    Matching::Missed { key: by_key, miss: told.unwrap_or(Miss::Words(Vec::new())) }
-}
-
-/// The names that are most like this one, the nearest first; none that differ in more than half of their letters.
-fn like<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
-    let mut nearest: Vec<(usize, &str)> = Vec::new();
-    for known in names {
-        let steps = match Likeness::of(known, name) {
-            Likeness::Case | Likeness::WhiteSpace => 0,
-            Likeness::Typo | Likeness::Unlike => distance(known, name),
-        };
-        if steps * 2 <= known.chars().count().max(1) {
-            let at = nearest.partition_point(|other| *other <= (steps, known));
-            if at < NAMES_SHOWN {
-                nearest.truncate(NAMES_SHOWN - 1);
-                nearest.insert(at, (steps, known));
-            }
-        }
-    }
-    nearest.into_iter().map(|(_, name)| name).collect()
 }
