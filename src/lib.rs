@@ -272,6 +272,18 @@
 //! | `api/publisher/send.rs` | Sending with back-pressure: wait until every queue has room, then give it to all |
 //! | `api/queue.rs` | A queue as data |
 //! | `api/queue_handle.rs` | A handle to one queue: look, purge, delete |
+//! | `api/recorder/mod.rs` | The recorder: a tap that remembers where every message went, within a bound |
+//! | `api/recorder/compare.rs` | The comparison: what was counted from facts against what the queues and the engine count themselves |
+//! | `api/recorder/draw.rs` | Drawings: a history as a Mermaid sequence diagram |
+//! | `api/recorder/fate.rs` | Fates: what became of one message in one queue, or without one |
+//! | `api/recorder/form.rs` | Journeys, histories and fates as serde data: read by programs, in the words that people see |
+//! | `api/recorder/history.rs` | Histories: what became of some messages, as text, as data and as a drawing |
+//! | `api/recorder/journey.rs` | Journeys: the way of one message, from its publish (or from the death it is the letter of) through its queues |
+//! | `api/recorder/ledger.rs` | The ledger: where every message went, in numbers that must add up |
+//! | `api/recorder/store.rs` | The store: the journeys that are remembered, and which are forgotten first |
+//! | `api/recorder/table.rs` | A table as text: the first column to the left, the others to the right |
+//! | `api/recorder/tally.rs` | The tally: facts counted, for each queue and for the broker |
+//! | `api/recorder/words.rs` | Losses in words: what a person wants to hear who looks for a message |
 //! | `api/shutdown.rs` | Shutting down in an orderly way: stop, wait for what is out, close |
 //! | `api/source.rs` | Where deliveries come from: a queue and its broker, shared by a consumer and its deliveries |
 //! | `api/stats.rs` | Statistics: what is where, and where everything went |
@@ -327,6 +339,10 @@ pub use api::{
 #[cfg(feature = "serde")]
 pub use api::{Definitions, DefinitionsError, Notice};
 pub use api::{Difference, FieldDifference, Lint, LintReport, Place, Severity, TopologyDiff};
+pub use api::{
+    DropCount, Fate, Forgotten, History, Imbalance, Journey, Ledger, Origin, PublishLedger, QueueLedger, Recorder,
+    RecorderBound,
+};
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
 pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,

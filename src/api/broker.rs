@@ -3,6 +3,7 @@
 use super::builder::Builder;
 use super::channel::Close;
 use super::connection::{Connection, Connections};
+use super::recorder::Recorder;
 use crate::base::{Limits, Moment};
 use crate::engine::Engine;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub struct Broker {
 struct Handle {
     engine: Arc<Engine>,
     connections: Arc<Connections>,
+    recorder: Option<Recorder>,
 }
 
 impl Drop for Handle {
@@ -55,8 +57,14 @@ impl Broker {
         Builder::new()
     }
 
-    pub(super) fn of(engine: Arc<Engine>) -> Self {
-        Self { handle: Arc::new(Handle { engine, connections: Connections::new() }) }
+    pub(super) fn of(engine: Arc<Engine>, recorder: Option<Recorder>) -> Self {
+        Self { handle: Arc::new(Handle { engine, connections: Connections::new(), recorder }) }
+    }
+
+    /// The recorder that the broker was built with.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.handle.recorder.as_ref()
     }
 
     /// The engine beneath.

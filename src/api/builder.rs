@@ -1,6 +1,7 @@
 //! How a broker is made: its clock, its limits, and who drives time.
 
 use super::broker::Broker;
+use super::recorder::Recorder;
 use crate::base::Limits;
 use crate::engine::Engine;
 use crate::engine::facts::Ear;
@@ -25,11 +26,13 @@ pub struct Builder {
     manual: Option<ManualClock>,
     threaded: bool,
     taps: Vec<Arc<dyn Tap>>,
+    recorder: Option<Recorder>,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { limits: Limits::default(), clock: None, manual: None, threaded: true, taps: Vec::new() }
+        let (limits, taps) = (Limits::default(), Vec::new());
+        Self { limits, clock: None, manual: None, threaded: true, taps, recorder: None }
     }
 
     /// Sets the bounds.
@@ -74,11 +77,25 @@ impl Builder {
         self
     }
 
+    /// Has this recorder remember where every message goes; [`Broker::history`] asks it. The last one given counts. A
+    /// recorder records one broker, the first that is built with it; a later one goes unrecorded.
+    pub fn record(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Makes the broker.
     #[must_use]
-    pub fn build(self) -> Broker {
+    pub fn build(mut self) -> Broker {
+        let recorder = self.recorder.take().filter(Recorder::claim);
+        // Before all others, which may ask it.
+        self.taps.splice(0..0, recorder.clone().map(|recorder| Arc::new(recorder) as Arc<dyn Tap>));
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let ear = (!self.taps.is_empty()).then(|| Ear::new(self.taps, Arc::clone(&clock)));
-        Broker::of(Engine::new(self.limits, clock, self.manual, self.threaded, ear))
+        let engine = Engine::new(self.limits, clock, self.manual, self.threaded, ear);
+        if let Some(recorder) = &recorder {
+            recorder.attach(&engine);
+        }
+        Broker::of(engine, recorder)
     }
 }

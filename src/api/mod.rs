@@ -27,6 +27,7 @@ mod place;
 mod publisher;
 mod queue;
 mod queue_handle;
+mod recorder;
 mod shutdown;
 mod source;
 mod stats;
@@ -62,6 +63,10 @@ pub use place::Place;
 pub use publisher::{PublishError, PublishErrorKind, Publisher, Routed, RoutedMany, SendManyError};
 pub use queue::Queue;
 pub use queue_handle::{Peeked, QueueHandle};
+pub use recorder::{
+    DropCount, Fate, Forgotten, History, Imbalance, Journey, Ledger, Origin, PublishLedger, QueueLedger, Recorder,
+    RecorderBound,
+};
 pub use shutdown::{Left, Shutdown, ShutdownFuture, ShutdownReport};
 pub use stats::{BrokerStats, DeadLetterStats, PublishStats, QueueStats};
 pub use topology::{Binding, Topology};

@@ -110,7 +110,13 @@ impl Broker {
     /// ```
     #[must_use]
     pub fn stats(&self) -> BrokerStats {
-        let engine = self.engine();
+        BrokerStats::of(self.engine())
+    }
+}
+
+impl BrokerStats {
+    /// What is in a broker.
+    pub(super) fn of(engine: &Engine) -> Self {
         let queues = engine.cells().iter().map(|cell| QueueStats::of(engine, cell)).collect();
         let (publishes, letters) = (&engine.publishes, &engine.letters);
         let (exchanges, bindings, published) = {
@@ -120,7 +126,7 @@ impl Broker {
             let published = given + read(&publishes.published);
             (topology.graph.len() as u64, topology.graph.binding_count() as u64, published)
         };
-        BrokerStats {
+        Self {
             queues,
             exchanges,
             bindings,

@@ -96,6 +96,11 @@ impl Engine {
         self.has_backlog()
     }
 
+    /// Whether dead letters wait that earlier calls left.
+    pub(crate) fn is_working_off(&self) -> bool {
+        self.has_backlog()
+    }
+
     pub(super) fn has_backlog(&self) -> bool {
         self.backlog_length.load(Ordering::Acquire) > 0
     }
@@ -189,7 +194,9 @@ impl Engine {
     fn offer_letter(&self, target: &Arc<QueueCell>, letter: &SharedEnvelope, is_kept: bool, work: &mut Work) -> bool {
         let offer = target.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(letter));
-            effects.taking(letter, |effects| state.offer_letter(now, SharedEnvelope::clone(letter), is_kept, effects))
+            effects.taking(letter, None, |effects| {
+                state.offer_letter(now, SharedEnvelope::clone(letter), is_kept, effects)
+            })
         });
         if offer.is_none() {
             self.say_with(target, letter, || What::Refused { why: Refusing::Gone });

@@ -180,19 +180,31 @@ pub(crate) struct Listening {
     durable: bool,
     /// Why what comes back now comes back.
     cause: Cause,
-    /// It was said of the message that comes in now where it was published to, or dead-lettered.
-    announced: bool,
+    /// What is said of the message that comes in, before it is.
+    announce: Announce,
     /// The consumer that is coming in.
     coming: Option<(Name, SessionId)>,
     /// Those that are here.
     here: Vec<(ConsumerId, Name, SessionId)>,
 }
 
+/// What is said of a message before it comes in.
+#[derive(Debug, Default)]
+enum Announce {
+    /// That it was published, to this queue alone.
+    #[default]
+    Here,
+    /// That it was published, to these.
+    To(Vec<Name>),
+    /// Nothing: it was said already.
+    Nothing,
+}
+
 impl Listening {
     /// The ear of this queue, which nobody has used yet.
     pub(crate) fn new(ear: &Arc<Ear>, spec: &QueueSpec) -> Self {
         let (ear, queue, durable) = (Arc::clone(ear), spec.name.clone(), spec.durable);
-        Self { ear, queue, durable, cause: Cause::Asked, announced: false, coming: None, here: Vec::new() }
+        Self { ear, queue, durable, cause: Cause::Asked, announce: Announce::Here, coming: None, here: Vec::new() }
     }
 
     /// What comes back from now on comes back for this cause.
@@ -200,9 +212,9 @@ impl Listening {
         self.cause = cause;
     }
 
-    /// Whether it was said of the message that comes in next where it was published to. If not, it is to this queue.
-    pub(crate) fn announced(&mut self, announced: bool) {
-        self.announced = announced;
+    /// The message that comes in next goes to these queues; where nothing is given, that was said already.
+    pub(crate) fn announce(&mut self, route: Option<&[Arc<QueueCell>]>) {
+        self.announce = route.map_or(Announce::Nothing, |route| Announce::To(names(route)));
     }
 
     /// A consumer is about to come in.
@@ -250,8 +262,12 @@ impl Listening {
     pub(crate) fn note(&mut self, envelope: &SharedEnvelope, note: Note) {
         let what = match note {
             Note::Enqueued => {
-                if !self.announced {
-                    let queues = vec![self.queue.clone()];
+                let queues = match std::mem::take(&mut self.announce) {
+                    Announce::Here => Some(vec![self.queue.clone()]),
+                    Announce::To(queues) => Some(queues),
+                    Announce::Nothing => None,
+                };
+                if let Some(queues) = queues {
                     self.say(Some(envelope), What::Published { queues, session: None });
                 }
                 What::Enqueued
@@ -272,8 +288,9 @@ impl Listening {
         self.say(Some(envelope), what);
     }
 
-    /// The queue did not take a message, unless it did.
-    pub(crate) fn refused(&self, envelope: &SharedEnvelope, offered: Offered) {
+    /// The queue was offered the message that was announced.
+    pub(crate) fn taken(&mut self, envelope: &SharedEnvelope, offered: Offered) {
+        self.announce = Announce::Here;
         let why = match offered {
             Offered::Taken => return,
             Offered::Refused => Refusing::Overflow,
@@ -301,6 +318,11 @@ impl Engine {
     #[inline]
     pub(crate) fn quietly(&self) -> Option<Deferred> {
         self.is_heard().then(Deferred::begin)
+    }
+
+    /// Whether taps have seen everything before the fact of this number, and there is none of this number yet.
+    pub(crate) fn is_told_up_to(&self, number: u64) -> bool {
+        self.ear.as_ref().is_none_or(|ear| ear.list.lock().next == number)
     }
 
     /// Hands over what was noted. For what ends with no act on a queue.
@@ -353,8 +375,10 @@ impl Engine {
 
     /// Queues do not take a message.
     pub(crate) fn refused(&self, envelope: &SharedEnvelope, cells: &[Arc<QueueCell>], why: Refusing) {
-        cells.iter().for_each(|cell| self.say_with(cell, envelope, || What::Refused { why }));
-        self.tell();
+        if self.is_heard() && !cells.is_empty() {
+            cells.iter().for_each(|cell| self.say_with(cell, envelope, || What::Refused { why }));
+            self.tell();
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::cell::QueueCell;
 use super::work::Work;
 use crate::base::{ExchangeId, SessionId};
 use crate::message::{Envelope, SharedEnvelope};
+use crate::port::{Refusing, What};
 use crate::queue::effect::Offered;
 use crate::route::{ExchangeKind, Graph, Scratch, Targets};
 use smallvec::SmallVec;
@@ -133,11 +134,14 @@ impl Engine {
         let mut outcome = Outcome::default();
         let mut work = Work::default();
         for cell in cells {
-            match cell.offer(self, &mut work, publisher, envelope, false) {
+            match cell.offer(self, &mut work, publisher, envelope, None) {
                 Some(Offered::Taken) => outcome.taken += 1,
                 Some(Offered::Refused) => outcome.refused += 1,
                 Some(Offered::Full) => outcome.full += 1,
-                Some(Offered::Gone) | None => outcome.gone += 1,
+                Some(Offered::Gone) | None => {
+                    self.say_with(cell, envelope, || What::Refused { why: Refusing::Gone });
+                    outcome.gone += 1;
+                }
             }
         }
         self.publishes.count(&outcome);

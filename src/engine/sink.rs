@@ -96,15 +96,20 @@ impl Sinks {
         }
     }
 
-    /// Lets the queue take in a message of which it was said where it goes, and says where the queue refuses it.
-    pub(crate) fn taking(&mut self, envelope: &SharedEnvelope, take: impl FnOnce(&mut Self) -> Offered) -> Offered {
+    /// Lets the queue take in a message that goes to these queues, and says so where it takes it; or one of which it was
+    /// said before (`None`). Says where the queue refuses it.
+    pub(crate) fn taking(
+        &mut self,
+        envelope: &SharedEnvelope,
+        route: Option<&[Arc<QueueCell>]>,
+        take: impl FnOnce(&mut Self) -> Offered,
+    ) -> Offered {
         if let Some(listening) = self.listening() {
-            listening.announced(true);
+            listening.announce(route);
         }
         let offered = take(self);
         if let Some(listening) = self.listening() {
-            listening.announced(false);
-            listening.refused(envelope, offered);
+            listening.taken(envelope, offered);
         }
         offered
     }

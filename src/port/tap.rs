@@ -316,7 +316,7 @@ pub enum Refusing {
     Full,
     /// It could not hold the message even if it were empty.
     TooLarge,
-    /// It had no room in time.
+    /// It had no room, and the publisher did not wait any longer.
     Timeout,
     /// It was deleted meanwhile.
     Gone,

@@ -9,11 +9,11 @@
 
 use super::{At, PublishError, PublishErrorKind, Publisher, Routed, conclude, no_route};
 use crate::base::Moment;
-use crate::engine::cell::QueueCell;
+use crate::engine::cell::{QueueCell, Unsaid};
 use crate::engine::waiter::{Waiter, soon};
 use crate::engine::{Cells, Engine, Outcome, Work};
 use crate::message::{Message, SharedEnvelope};
-use crate::port::Refusing;
+use crate::port::{Refusing, What};
 use crate::queue::effect::Offered;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ struct Sending {
     spot: Spot,
     /// It was said where it goes.
     announced: bool,
+    engine: Arc<Engine>,
 }
 
 /// Where the sender waits.
@@ -85,7 +86,7 @@ impl Publisher {
     }
 
     pub(super) async fn send_waiting(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
-        let mut sending = Sending::new(envelope, at);
+        let mut sending = Sending::new(&self.engine, envelope, at);
         poll_fn(|context| {
             let sent = self.attempt(&mut sending, &|| Waiter::Task(context.waker().clone()));
             sent.map_or(Poll::Pending, Poll::Ready)
@@ -103,14 +104,14 @@ impl Publisher {
             First::Sent(routed) => return Ok(routed),
             First::Waits(envelope, at) => (envelope, at),
         };
-        let mut sending = Sending::new(envelope, at);
+        let mut sending = Sending::new(&self.engine, envelope, at);
         let engine = Arc::clone(&self.engine);
         let sent = engine.block(deadline, || self.attempt(&mut sending, &Waiter::this_thread));
         sent.unwrap_or_else(|| {
             let taken = sending.outcome.taken;
             sending.outcome.full = 1;
             engine.publishes.count(&sending.outcome);
-            sending.given_up(&engine, Refusing::Timeout);
+            sending.given_up(Refusing::Timeout);
             Err(PublishError::new(PublishErrorKind::Timeout { taken }, sending.envelope.as_given()))
         })
     }
@@ -130,10 +131,7 @@ impl Publisher {
                 // One queue says by itself whether it has room.
                 let room = if cells.len() > 1 { sending.look(&self.engine, cells, waiter) } else { Room::Yes };
                 match room {
-                    Room::Yes => {
-                        sending.announce(&self.engine, cells);
-                        sending.offer(&self.engine, cells);
-                    }
+                    Room::Yes => sending.offer(&self.engine, cells),
                     Room::Wait => return None,
                     Room::Never => return Some(self.refuse(sending)),
                 }
@@ -188,30 +186,33 @@ impl Publisher {
     fn refuse(&self, sending: &mut Sending) -> Result<Routed, PublishError> {
         sending.outcome.refused += 1;
         self.engine.publishes.count(&sending.outcome);
-        sending.given_up(&self.engine, Refusing::TooLarge);
+        sending.given_up(Refusing::TooLarge);
         conclude(&self.engine, &sending.outcome, SharedEnvelope::clone(&sending.envelope), self.mandatory)
     }
 }
 
 impl Sending {
-    fn new(envelope: SharedEnvelope, at: At) -> Self {
+    fn new(engine: &Arc<Engine>, envelope: SharedEnvelope, at: At) -> Self {
         let (outcome, left, spot) = (Outcome::default(), Cells::new(), Spot::default());
-        Self { envelope, at: Some(at), outcome, left, spot, announced: false }
+        Self { envelope, at: Some(at), outcome, left, spot, announced: false, engine: Arc::clone(engine) }
     }
 
     /// Says where the message goes, once.
-    fn announce(&mut self, engine: &Engine, cells: &[Arc<QueueCell>]) {
+    fn announce(&mut self, cells: &[Arc<QueueCell>]) {
         if !std::mem::replace(&mut self.announced, true) {
-            engine.announce(None, &self.envelope, cells);
+            self.engine.announce(None, &self.envelope, cells);
         }
     }
 
-    /// Says that the message is not waited with any longer: for those queues that are left, or else for the one that was
-    /// waited for.
-    fn given_up(&mut self, engine: &Engine, why: Refusing) {
-        let waited: Cells = self.spot.0.iter().map(|(cell, _)| Arc::clone(cell)).collect();
-        self.announce(engine, &waited);
-        engine.refused(&self.envelope, if self.left.is_empty() { &waited } else { &self.left }, why);
+    /// Says that nobody waits any longer: for those queues that are left, or else, where none was asked for sure, for the
+    /// one that was waited for.
+    fn given_up(&mut self, why: Refusing) {
+        let mut refusing = std::mem::take(&mut self.left);
+        if !self.announced {
+            refusing = self.spot.0.iter().map(|(cell, _)| Arc::clone(cell)).collect();
+            self.announce(&refusing);
+        }
+        self.engine.refused(&self.envelope, &refusing, why);
     }
 
     /// Looks for room in all of these, and waits at the first that has none.
@@ -229,14 +230,38 @@ impl Sending {
     /// Offers the message to each of these; those without room are left.
     fn offer(&mut self, engine: &Engine, cells: &[Arc<QueueCell>]) {
         let mut work = Work::default();
+        let mut gone = Cells::new();
         for cell in cells {
-            match cell.offer(engine, &mut work, None, &self.envelope, true) {
-                Some(Offered::Taken) => self.outcome.taken += 1,
-                Some(Offered::Gone) => self.outcome.gone += 1,
+            let unsaid = Unsaid((!self.announced).then_some(cells));
+            match cell.offer(engine, &mut work, None, &self.envelope, Some(unsaid)) {
+                Some(Offered::Taken) => {
+                    self.outcome.taken += 1;
+                    self.announced = true;
+                }
+                Some(Offered::Gone) => {
+                    self.outcome.gone += 1;
+                    gone.push(Arc::clone(cell));
+                }
                 Some(Offered::Refused | Offered::Full) | None => self.left.push(Arc::clone(cell)),
             }
         }
+        if self.left.is_empty() {
+            self.announce(cells);
+        }
+        if self.announced {
+            let why = Refusing::Gone;
+            gone.iter().for_each(|cell| engine.say_with(cell, &self.envelope, || What::Refused { why }));
+        }
         engine.finish(work);
+    }
+}
+
+impl Drop for Sending {
+    /// Queues that are left while others have the message: it does not come to them any more.
+    fn drop(&mut self) {
+        if self.announced && !self.left.is_empty() {
+            self.given_up(Refusing::Timeout);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use crate::engine::sink::{Place, SinkOf, Sinks};
 use crate::engine::waiter::{WaitList, Waiter};
 use crate::engine::work::Work;
 use crate::message::{Reason, SharedEnvelope};
-use crate::port::{Cause, Leaving, Refusing, What};
+use crate::port::{Cause, Leaving, What};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Handout, Offered, QueueLimits};
 use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use crossbeam_utils::CachePadded;
@@ -76,6 +76,9 @@ pub(crate) struct Letter {
     /// Where it goes.
     pub(crate) dead_letter: Option<DeadLetter>,
 }
+
+/// Where a message goes that was not announced to taps yet, if that is so.
+pub(crate) struct Unsaid<'a>(pub(crate) Option<&'a [Arc<QueueCell>]>);
 
 impl Letter {
     /// How the queue let it go.
@@ -184,7 +187,7 @@ impl QueueCell {
         Some(value)
     }
 
-    /// Offers a message; `None` where the queue was deleted, or where it must have room (`into_room`) and has none.
+    /// Offers a message; `None` where it must have room (`into_room`) and has none.
     ///
     /// Acknowledgements that wait are carried out first only where they can matter to it. Else they go in batches.
     pub(crate) fn offer(
@@ -193,19 +196,19 @@ impl QueueCell {
         work: &mut Work,
         publisher: Option<SessionId>,
         envelope: &SharedEnvelope,
-        into_room: bool,
+        into_room: Option<Unsaid<'_>>,
     ) -> Option<Offered> {
         let mut inner = self.inner.lock();
         if self.is_closed() {
-            engine.say_with(self, envelope, || What::Refused { why: Refusing::Gone });
             return Some(Offered::Gone);
         }
         let inner = &mut *inner;
         inner.take_acks_for(self, engine, work, envelope);
-        let offered = (!into_room || inner.state.has_room(envelope.body().len() as u64)).then(|| {
+        let offered = (into_room.is_none() || inner.state.has_room(envelope.body().len() as u64)).then(|| {
             let now = engine.now_for(&inner.state, Some(envelope));
             let Inner { state, sinks, .. } = inner;
-            sinks.taking(envelope, |sinks| state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks))
+            let unsaid = into_room.and_then(|unsaid| unsaid.0);
+            sinks.taking(envelope, unsaid, |sinks| state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks))
         });
         inner.conclude(self, engine, work);
         offered
