@@ -307,7 +307,9 @@
 //! | `testing/activity.rs` | Activities: work that no queue knows of, such as what a handler does after it has acknowledged |
 //! | `testing/ending.rs` | What a test does to a broker and its clients: restart, kill, disconnect |
 //! | `testing/not_settled.rs` | Why a wait did not end: everything that was outstanding |
+//! | `testing/selected.rs` | Selections: the messages that an assertion is about, each with the moment that makes it one of them |
 //! | `testing/settle.rs` | Waiting until a broker has come to rest: counted, not guessed |
+//! | `testing/story.rs` | The story that a failed assertion tells: what was expected, what there was, what nearly was, and why not |
 //! | `testing/test_broker.rs` | The test broker: a broker, the clock that it goes by, and a watch over what is out |
 //! | `testing/time.rs` | Time, moved by the test: from deadline to deadline, with everything that follows from one before the next |
 //! | `testing/watch.rs` | The watch: a tap that knows what is out, and wakes whoever waits for that to change |

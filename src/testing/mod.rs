@@ -6,7 +6,9 @@
 mod activity;
 mod ending;
 mod not_settled;
+mod selected;
 mod settle;
+mod story;
 mod test_broker;
 mod time;
 mod watch;
@@ -14,5 +16,7 @@ mod watch;
 pub use activity::Activity;
 pub use ending::{RestartReport, RestartedQueue};
 pub use not_settled::{GivenUp, NotSettled, Outstanding};
+pub use selected::{Once, Selection};
+pub use story::Story;
 pub use test_broker::TestBroker;
 pub use time::Fired;

@@ -2,7 +2,7 @@
 
 use super::activity::Activities;
 use super::watch::Watch;
-use crate::api::{Broker, Builder};
+use crate::api::{Broker, Builder, History, Ledger, Recorder, RecorderBound};
 use crate::port::ManualClock;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +35,7 @@ pub struct TestBroker {
 pub(super) struct Shared {
     pub(super) clock: ManualClock,
     pub(super) watch: Watch,
+    recorder: Recorder,
     pub(super) activities: Activities,
     guard_nanos: AtomicU64,
     /// A broker on the system's clock, whose timer thread wakes tasks in real time.
@@ -66,8 +67,10 @@ impl TestBroker {
         let watch = Watch::new(DELIVERIES);
         let activities = Activities::default();
         let guard_nanos = AtomicU64::new(nanos(GUARD));
-        let broker = build(Broker::builder()).tap(watch.clone()).manual_clock(clock.clone()).build();
-        let shared = Shared { clock, watch, activities, guard_nanos, timer: OnceLock::new() };
+        let recorder = Recorder::new(bound());
+        let broker = build(Broker::builder());
+        let broker = broker.record(recorder.clone()).tap(watch.clone()).manual_clock(clock.clone()).build();
+        let shared = Shared { clock, watch, recorder, activities, guard_nanos, timer: OnceLock::new() };
         Self { broker, shared: Arc::new(shared) }
     }
 
@@ -86,6 +89,32 @@ impl TestBroker {
     /// Sets how often one message may be delivered during one wait before that fails as endless; 1,000 unless set.
     pub fn set_delivery_budget(&self, deliveries: u32) {
         self.shared.watch.set_most(deliveries);
+    }
+
+    /// The recorder, which remembers the last 100,000 messages and a million facts.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+
+    /// What became of all messages with this correlation id; it draws as a sequence diagram. `None` where there are none.
+    /// (By message id: [`Broker::history`].)
+    #[must_use]
+    pub fn conversation(&self, correlation_id: &str) -> Option<History> {
+        self.recorder().conversation(correlation_id)
+    }
+
+    /// Where every message went, in numbers: sums that close, for each queue and in all.
+    ///
+    /// ```
+    /// use leveret::testing::TestBroker;
+    ///
+    /// let t = TestBroker::new();
+    /// t.ledger().assert_closed();
+    /// ```
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.recorder().ledger()
     }
 
     pub(super) fn guard(&self) -> Duration {
@@ -116,6 +145,13 @@ impl Deref for TestBroker {
     fn deref(&self) -> &Broker {
         &self.broker
     }
+}
+
+/// What the recorder of a test remembers: bodies of up to 1 GiB, which tests do not have.
+fn bound() -> RecorderBound {
+    let mut bound = RecorderBound::messages(100_000);
+    (bound.facts, bound.bytes) = (1_000_000, 1 << 30);
+    bound
 }
 
 fn nanos(span: Duration) -> u64 {
