@@ -178,6 +178,7 @@
 //! | `port/clock.rs` | Clocks: the one place where time comes from |
 //! | `port/tap.rs` | Taps: whoever listens to what a broker does |
 //! | `port/tap_text.rs` | Facts in words: one line each |
+//! | `port/tap_words.rs` | The reasons that facts give, and how each is said |
 //!
 //! **`engine/`**, floor 4, engine: locks, wakers, the one optional thread
 //!
@@ -195,6 +196,7 @@
 //! | `engine/facts.rs` | Facts: how what happens comes to a tap |
 //! | `engine/explain.rs` | Explaining: where a message would go and what would become of it there, without giving it to anybody |
 //! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
+//! | `engine/listening.rs` | Listening: the ear of one queue |
 //! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
 //! | `engine/motion.rs` | What receivers have before them, for a test that waits until they come to rest |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |

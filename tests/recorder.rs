@@ -2,8 +2,8 @@
 //! that it keeps within its bound.
 
 use leveret::{
-    Broker, Exchange, Fate, History, Limits, Message, Overflow, Policy, Queue, QueueDeclare, QueueDelete, Reason,
-    Recorder, RecorderBound, Strategy, Topology,
+    Broker, Consume, Exchange, Fate, History, Limits, Message, Overflow, Policy, Publish, Queue, QueueDeclare,
+    QueueDelete, Reason, Recorder, RecorderBound, Strategy, Topology,
 };
 use std::time::Duration;
 
@@ -408,6 +408,54 @@ fn many_threads_are_recorded_exactly() {
     assert!(ledger.compared);
     assert_eq!((ledger.publishes.published, ledger.total.entered), (600, 1_200));
     assert_eq!(ledger.total.acked + ledger.total.dropped, 1_200);
+}
+
+/// A send that waits is a publish where it is given up, and none where its future is dropped before anybody has it.
+#[test]
+fn sends_that_wait_are_accounted_for() {
+    let (broker, recorder) = recorded();
+    let small = |name: &str| Queue::new(name).max_length(1, Overflow::RejectPublish).bind("all", "");
+    let topology = Topology::new().exchange(Exchange::fanout("all")).queue(small("a")).queue(small("b"));
+    broker.declare(&topology).unwrap();
+    broker.publish("", "a", Message::new("first")).unwrap();
+    let mut publisher = broker.publisher("all").unwrap();
+    publisher.send_timeout("", Message::new("x").message_id("late"), Duration::ZERO).unwrap_err();
+    let fates: Vec<_> = broker.history("late").unwrap().fates().map(|(.., fate)| fate.to_string()).collect();
+    assert_eq!(fates, ["refused: it had no room in time"]);
+    recorder.ledger().assert_closed();
+    smol::block_on(async {
+        let waiting = publisher.send("", Message::new("x").message_id("dropped"));
+        assert!(smol::future::poll_once(waiting).await.is_none());
+    });
+    assert!(broker.history("dropped").is_none());
+    recorder.ledger().assert_closed();
+    broker.get("a").unwrap().unwrap().ack();
+    publisher.blocking_send("", Message::new("x").message_id("sent")).unwrap();
+    assert_eq!(broker.history("sent").unwrap().fates().filter(|(.., fate)| **fate == Fate::Ready).count(), 2);
+    recorder.ledger().assert_closed();
+}
+
+#[test]
+fn direct_replies_have_a_fate() {
+    let (broker, recorder) = recorded();
+    broker.declare_queue(&QueueDeclare::new("work")).unwrap();
+    let connection = broker.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    let reply_to = "amq.rabbitmq.reply-to";
+    channel.basic_consume(&Consume::new(reply_to).no_ack().tag("asker")).unwrap();
+    let request = Message::new("?").correlation_id("c").reply_to(reply_to);
+    channel.basic_publish(&Publish::new("", "work"), request).unwrap();
+    let request = broker.get("work").unwrap().unwrap();
+    let address = request.properties().reply_to.clone().unwrap();
+    broker.publish("", &address, Message::new("!").message_id("reply").correlation_id("c")).unwrap();
+    request.ack();
+    let history = broker.history("reply").unwrap();
+    assert_eq!(history.journeys()[0].fates(), [(None, &Fate::Replied { taken: true })]);
+    let drawing = recorder.conversation("c").unwrap().to_mermaid();
+    assert!(drawing.ends_with("    p3-->>p2: message 1 acknowledged\n"), "{drawing}");
+    assert!(drawing.contains(": reply, direct reply\n"), "{drawing}");
+    recorder.ledger().assert_closed();
+    assert_eq!(recorder.ledger().publishes.replies, 1);
 }
 
 #[test]

@@ -158,8 +158,9 @@ impl Rig {
             }
             Op::Open { .. } => String::new(),
             Op::Cancel { consumer } => {
-                let at = pick(*consumer, self.consumers.len());
-                at.map(|at| drop(self.consumers.remove(at)));
+                if let Some(at) = pick(*consumer, self.consumers.len()) {
+                    drop(self.consumers.remove(at));
+                }
                 String::new()
             }
             Op::Recv { consumer } => {

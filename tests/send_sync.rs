@@ -3,9 +3,10 @@
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
 use leveret::{
-    Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Deliveries, Delivery, Iter, Message, Peeked,
-    PublishError, PublishErrorKind, Publisher, QueueHandle, QueueStats, Routed, RoutedMany, SendManyError, Settled,
-    Shutdown, ShutdownFuture, ShutdownReport, Topology, TopologyError, TryRecvError,
+    Broker, BrokerStats, Builder, ConsumeError, Consumer, ConsumerBuilder, Deliveries, Delivery, Fact, History, Iter,
+    Journey, Ledger, Message, MessageRef, Peeked, PublishError, PublishErrorKind, Publisher, QueueHandle, QueueStats,
+    Recorder, Routed, RoutedMany, SendManyError, Settled, Shutdown, ShutdownFuture, ShutdownReport, Topology,
+    TopologyError, TryRecvError,
 };
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -39,6 +40,12 @@ fn values_and_handles() {
         Topology: send sync unpin is_static cloned;
         Peeked: send sync unpin is_static cloned;
         BrokerStats: send sync unpin is_static cloned;
+        Fact: send sync unpin is_static cloned;
+        MessageRef: send sync unpin is_static cloned;
+        Recorder: send sync unpin is_static cloned;
+        Journey: send sync unpin is_static cloned;
+        History: send sync unpin is_static cloned;
+        Ledger: send sync unpin is_static cloned;
         QueueStats: send sync unpin is_static cloned;
         ShutdownReport: send sync unpin is_static cloned;
         Routed: send sync unpin is_static cloned;

@@ -2,8 +2,8 @@
 //! the tap calls the broker, panics, or is called from many threads.
 
 use leveret::{
-    Acknowledge, Broker, Cause, Consume, Exchange, Fact, Limits, Message, MessageRef, Overflow, Publish, Queue,
-    QueueDeclare, Reason, Requeue, Tap, Topology, What,
+    Acknowledge, Binding, Broker, Cause, Consume, Exchange, ExchangeDeclare, Fact, Limits, Message, MessageRef,
+    Overflow, Publish, Queue, QueueDeclare, Reason, Requeue, Tap, Topology, What,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,7 +40,7 @@ impl Log {
         self.facts().iter().filter_map(line).collect()
     }
 
-    fn clear_but_count(&self) -> Vec<String> {
+    fn all_lines(&self) -> Vec<String> {
         self.facts().iter().map(ToString::to_string).collect()
     }
 
@@ -120,13 +120,12 @@ fn entities_come_and_go() {
     let consumer = broker.consumer("orders").tag("billing").open().unwrap();
     broker.publish("", "orders", Message::new("a")).unwrap();
     broker.publish("", "orders", Message::new("b")).unwrap();
-    broker.unbind("orders", &leveret::Binding::to("events").key("order.*")).unwrap();
+    broker.unbind("orders", &Binding::to("events").key("order.*")).unwrap();
     broker.queue("orders").unwrap().delete().unwrap();
     drop(consumer);
     broker.delete_exchange(&leveret::ExchangeDelete::new("events")).unwrap();
-    let lines = log.clear_but_count();
     assert_eq!(
-        lines,
+        log.all_lines(),
         [
             "exchange 'events' declared: topic",
             "queue 'orders' declared: durable, classic",
@@ -146,6 +145,79 @@ fn entities_come_and_go() {
             "exchange 'events' deleted",
         ]
     );
+}
+
+/// An auto-delete exchange goes with its last binding, and that with its queue.
+#[test]
+fn exchanges_that_go_by_themselves_are_told() {
+    let (broker, log) = heard();
+    for name in ["first", "second"] {
+        broker.declare_exchange(&ExchangeDeclare::new(name, "fanout").auto_delete()).unwrap();
+        broker.declare_queue(&QueueDeclare::new(name)).unwrap();
+        broker.bind(name, &Binding::to(name)).unwrap();
+    }
+    broker.unbind("first", &Binding::to("first")).unwrap();
+    broker.queue("second").unwrap().delete().unwrap();
+    assert_eq!(
+        log.all_lines()[6..],
+        [
+            "'first' unbound from 'first' with key ''",
+            "exchange 'first' deleted",
+            "queue 'second' deleted (asked for) with 0 ready, 0 unacknowledged",
+            "exchange 'second' deleted",
+        ]
+    );
+}
+
+/// A tap that is slow holds up whoever causes very many facts, instead of having them fill the memory.
+#[test]
+fn a_slow_tap_slows_the_broker_down() {
+    /// Waits at its first call until it is let go, and remembers how much it was given at once.
+    #[derive(Debug)]
+    struct Slow {
+        held: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
+        entered: AtomicBool,
+        most: AtomicUsize,
+    }
+
+    impl Tap for Slow {
+        fn saw(&self, facts: &[Fact]) {
+            let held = self.held.lock().unwrap().take();
+            if let Some(held) = held {
+                self.entered.store(true, Ordering::SeqCst);
+                held.recv().unwrap();
+            }
+            self.most.fetch_max(facts.len(), Ordering::SeqCst);
+        }
+    }
+
+    let (let_go, held) = std::sync::mpsc::channel();
+    let slow =
+        Arc::new(Slow { held: Mutex::new(Some(held)), entered: AtomicBool::new(false), most: AtomicUsize::new(0) });
+    let broker = Broker::builder().tap(Arc::clone(&slow)).build();
+    let published = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| broker.declare_queue(&QueueDeclare::new("q")).unwrap());
+        while !slow.entered.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        scope.spawn(|| {
+            for _ in 0..40_000 {
+                broker.publish("", "nowhere", Message::new("x")).unwrap();
+                published.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        // Two facts each.
+        while published.load(Ordering::SeqCst) < 32_760 {
+            std::thread::yield_now();
+        }
+        (0..1_000).for_each(|_| std::thread::yield_now());
+        assert!(published.load(Ordering::SeqCst) <= 32_768);
+        let_go.send(()).unwrap();
+    });
+    broker.flush_taps();
+    assert!(slow.most.load(Ordering::SeqCst) <= 65_536 + 2);
+    assert_eq!(published.into_inner(), 40_000);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod error;
 mod explain;
 pub(crate) mod facts;
 mod fits;
+mod listening;
 pub(crate) mod mailbox;
 #[cfg(feature = "testing")]
 pub(crate) mod motion;

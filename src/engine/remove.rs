@@ -9,6 +9,7 @@ use super::{Engine, Topology};
 use crate::base::SessionId;
 use crate::port::Cause;
 use crate::queue::QueueState;
+use crate::route::ExchangeSpec;
 use std::sync::Arc;
 
 impl Engine {
@@ -24,7 +25,7 @@ impl Engine {
         let ready = {
             let mut topology = self.topology.write();
             let Some(ready) = cell.close(self, &mut work, cause, allow)? else { return Ok(None) };
-            take_out(&mut topology, cell);
+            self.say_deleted(take_out(&mut topology, cell));
             self.deadlines.set(cell.id, crate::base::Moment::MAX);
             ready
         };
@@ -64,9 +65,11 @@ impl Engine {
     }
 }
 
-fn take_out(topology: &mut Topology, cell: &Arc<QueueCell>) {
-    topology.graph.remove_queue(&cell.spec.name);
+/// Takes a queue out, and gives the exchanges that go with its bindings.
+fn take_out(topology: &mut Topology, cell: &Arc<QueueCell>) -> Vec<ExchangeSpec> {
+    let deleted = topology.graph.remove_queue(&cell.spec.name);
     topology.forget(cell);
+    deleted
 }
 
 impl Topology {

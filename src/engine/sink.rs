@@ -1,7 +1,7 @@
 //! Sinks: where a queue's deliveries go, each consumer's own.
 
 use super::cell::QueueCell;
-use super::facts::Listening;
+use super::listening::Listening;
 use super::mailbox::Mailbox;
 use super::waiter::Waiter;
 use crate::base::{Name, SessionId};

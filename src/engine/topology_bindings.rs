@@ -7,7 +7,7 @@ use super::{Engine, Topology};
 use crate::base::{ExchangeId, Limits, Name, SessionId};
 use crate::message::Table;
 use crate::port::What;
-use crate::route::{Bound, Destination, ExchangeKind, Predicate};
+use crate::route::{Bound, Destination, ExchangeKind, Predicate, Unbound};
 use std::borrow::Cow;
 
 /// A binding as it is asked for, to a queue or to an exchange.
@@ -84,9 +84,11 @@ impl Engine {
         {
             let mut topology = self.changing()?;
             let checked = checked?;
-            if topology.unbind(owner, &checked)? {
+            let Unbound { existed, deleted } = topology.unbind(owner, &checked)?;
+            if existed {
                 self.say_bound(&checked, |source, exchange, key| What::Unbound { source, exchange, key });
             }
+            self.say_deleted(deleted);
         }
         self.tell();
         Ok(())
@@ -132,15 +134,14 @@ impl Topology {
         Ok(self.graph.bind(source, binding)?)
     }
 
-    /// Undoes a binding; says whether there was one.
-    fn unbind(&mut self, owner: Option<SessionId>, asked: &Checked<'_>) -> Result<bool, TopologyError> {
-        let Ok((source, binding)) = self.find_binding(asked) else { return Ok(false) };
-        let is_there = self.graph.is_bound(source, binding);
-        if is_there {
-            self.check_owner(binding.destination, owner)?;
-            self.graph.unbind(source, binding);
+    /// Undoes a binding; says whether there was one, and which exchanges went with it.
+    fn unbind(&mut self, owner: Option<SessionId>, asked: &Checked<'_>) -> Result<Unbound, TopologyError> {
+        let Ok((source, binding)) = self.find_binding(asked) else { return Ok(Unbound::default()) };
+        if !self.graph.is_bound(source, binding) {
+            return Ok(Unbound::default());
         }
-        Ok(is_there)
+        self.check_owner(binding.destination, owner)?;
+        Ok(self.graph.unbind(source, binding))
     }
 
     /// The binding as the graph knows it, if both its ends are there.

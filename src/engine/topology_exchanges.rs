@@ -24,6 +24,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Says that exchanges were deleted, those that went with their last binding included.
+    pub(super) fn say_deleted(&self, deleted: Vec<ExchangeSpec>) {
+        for spec in deleted {
+            self.say(|| What::ExchangeDeleted { exchange: spec.name });
+        }
+    }
+
     /// Declares an exchange under the topology's lock; says whether it is new.
     pub(crate) fn exchange_declare_in(
         &self,
@@ -62,9 +69,8 @@ impl Engine {
         if request.if_unused && topology.graph.in_use(id) {
             return Err(TopologyError::ExchangeInUse { exchange: name.into() });
         }
-        let exchange = topology.graph.exchange(id).map(|spec| spec.name.clone());
-        topology.graph.remove(id);
-        self.say(|| What::ExchangeDeleted { exchange: exchange.unwrap_or_default() });
+        let deleted = topology.graph.remove(id);
+        self.say_deleted(deleted);
         drop(topology);
         self.tell();
         Ok(())

@@ -6,6 +6,8 @@
 mod clock;
 mod tap;
 mod tap_text;
+mod tap_words;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use tap::{Cause, Dropping, Fact, Leaving, MessageRef, Refusing, Tap, What};
+pub use tap::{Fact, MessageRef, Tap, What};
+pub use tap_words::{Cause, Dropping, Leaving, Refusing};

@@ -1,6 +1,7 @@
 //! Facts in words: one line each.
 
-use super::tap::{Cause, Fact, Leaving, What};
+use super::tap::{Fact, What};
+use super::tap_words::{Cause, Leaving};
 use crate::base::Name;
 use std::fmt;
 

@@ -18,7 +18,7 @@ use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::engine::Engine;
 use crate::engine::acks::Acks;
-use crate::engine::facts::Listening;
+use crate::engine::listening::Listening;
 use crate::engine::mailbox::Fetched;
 use crate::engine::sink::{Place, SinkOf, Sinks};
 use crate::engine::waiter::{WaitList, Waiter};
