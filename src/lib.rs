@@ -179,6 +179,7 @@
 //! | `port/tap.rs` | Taps: whoever listens to what a broker does |
 //! | `port/tap_text.rs` | Facts in words: one line each |
 //! | `port/tap_words.rs` | The reasons that facts give, and how each is said |
+//! | `port/tokio_clock.rs` | Tokio's clock, for hosts that live in its runtime and for tests that pause it |
 //!
 //! **`engine/`**, floor 4, engine: locks, wakers, the one optional thread
 //!
@@ -249,6 +250,7 @@
 //! | `api/definitions_write.rs` | Writing a definitions file: the export of one virtual host, as RabbitMQ 4.0 has it |
 //! | `api/deliveries.rs` | Deliveries received together, to be settled together or one by one |
 //! | `api/delivery.rs` | A delivery: a message that is out, and the one who has to settle it |
+//! | `api/drive.rs` | Driving a broker's time from a task |
 //! | `api/exchange.rs` | An exchange as data |
 //! | `api/lint/mod.rs` | Linting: what in a topology will go wrong, though RabbitMQ would take it; and what it would not take |
 //! | `api/lint/cycles.rs` | Cycles: dead letters that come round to a queue in which they died before |
@@ -355,6 +357,8 @@ pub use engine::{
 pub use message::{
     Death, Deaths, DeliveryMode, Envelope, InvalidMessage, List, Message, Properties, Reason, ShortStr, Table, Value,
 };
+#[cfg(feature = "tokio")]
+pub use port::TokioClock;
 pub use port::{Cause, Clock, Dropping, Fact, Leaving, ManualClock, MessageRef, Refusing, SystemClock, Tap, What};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,

@@ -14,11 +14,11 @@ const FLOORS: [&[&str]; 7] =
 
 /// What only these files (or folders, ending in `/`) may say.
 const RESERVED: [(&str, &[&str]); 13] = [
-    ("Instant", &["port/clock.rs"]),
-    ("SystemTime", &["port/clock.rs"]),
+    ("Instant", &["port/clock.rs", "port/tokio_clock.rs"]),
+    ("SystemTime", &["port/clock.rs", "port/tokio_clock.rs"]),
     ("thread::", &["engine/drive.rs", "engine/waiter.rs", "base/sync.rs"]),
     ("thread_local!", &["base/sync.rs", "engine/waiter.rs"]),
-    ("sleep", &[]),
+    ("sleep", &["api/drive.rs"]),
     ("parking_lot", &["base/sync.rs"]),
     ("sync::Mutex", &["base/sync.rs", "engine/", "api/"]),
     ("sync::RwLock", &["base/sync.rs", "engine/"]),

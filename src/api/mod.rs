@@ -19,6 +19,8 @@ mod definitions_read;
 mod definitions_write;
 mod deliveries;
 mod delivery;
+#[cfg(feature = "tokio")]
+mod drive;
 mod exchange;
 mod explain;
 mod lint;

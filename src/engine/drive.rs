@@ -12,6 +12,8 @@
 
 use super::Engine;
 use super::cell::QueueCell;
+#[cfg(feature = "tokio")]
+use super::waiter::Waiter;
 use super::waiter::wake_all;
 use crate::base::Moment;
 use crate::base::sync::{Mutex, Rank};
@@ -32,6 +34,17 @@ struct Hand {
     thread: Option<(Sender<()>, JoinHandle<()>)>,
     /// The broker has ended: no thread is started any more.
     stopped: bool,
+    /// Who drives the broker by another clock, and waits for the deadlines to change.
+    #[cfg(feature = "tokio")]
+    watcher: Watcher,
+}
+
+/// Somebody who waits for the deadlines to change.
+#[cfg(feature = "tokio")]
+#[derive(Debug, Default)]
+struct Watcher {
+    waiter: Option<Waiter>,
+    changed: bool,
 }
 
 impl Driver {
@@ -42,7 +55,7 @@ impl Driver {
 
     /// Wakes the thread to look at the deadlines, or starts it.
     fn kick(&self) {
-        let Some(engine) = &self.engine else { return };
+        let Some(engine) = &self.engine else { return self.tell() };
         let mut hand = self.hand.lock();
         if hand.stopped {
             return;
@@ -62,6 +75,33 @@ impl Driver {
         }
     }
 
+    /// Tells whoever drives the broker by another clock that the deadlines changed.
+    fn tell(&self) {
+        #[cfg(feature = "tokio")]
+        {
+            let waiter = {
+                let mut hand = self.hand.lock();
+                hand.watcher.changed = true;
+                hand.watcher.waiter.take()
+            };
+            wake_all(waiter.into_iter().collect());
+        }
+    }
+
+    /// Lets somebody wait until the deadlines change; false where they did since he was told the last time.
+    #[cfg(feature = "tokio")]
+    fn watch(&self, waiter: Waiter) -> bool {
+        let replaced = {
+            let mut hand = self.hand.lock();
+            if std::mem::take(&mut hand.watcher.changed) || hand.stopped {
+                return false;
+            }
+            hand.watcher.waiter.replace(waiter)
+        };
+        drop(replaced);
+        true
+    }
+
     /// Ends the thread and waits for it, unless this is it.
     pub(crate) fn stop(&self) {
         let thread = {
@@ -69,6 +109,7 @@ impl Driver {
             hand.stopped = true;
             hand.thread.take()
         };
+        self.tell();
         let Some((kick, handle)) = thread else { return };
         drop(kick);
         if handle.thread().id() != std::thread::current().id() {
@@ -104,6 +145,12 @@ impl Engine {
         }
     }
 
+    /// Lets somebody who drives the broker by another clock wait until the deadlines change; false where they have.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn watch_deadlines(&self, waiter: Waiter) -> bool {
+        self.driver.watch(waiter)
+    }
+
     /// The earliest deadline; where dead letters wait in the backlog, it is now.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
         if self.backlog_length.load(std::sync::atomic::Ordering::Acquire) > 0 {
@@ -137,7 +184,7 @@ impl Engine {
     }
 
     /// Says until when the timer sleeps, and returns it.
-    fn arm(&self) -> Option<Moment> {
+    pub(crate) fn arm(&self) -> Option<Moment> {
         loop {
             let next = self.next_deadline();
             self.deadlines.arm(next);

@@ -8,6 +8,11 @@ mod tap;
 mod tap_text;
 mod tap_words;
 
+#[cfg(feature = "tokio")]
+mod tokio_clock;
+
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use tap::{Fact, MessageRef, Tap, What};
 pub use tap_words::{Cause, Dropping, Leaving, Refusing};
+#[cfg(feature = "tokio")]
+pub use tokio_clock::TokioClock;

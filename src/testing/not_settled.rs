@@ -35,6 +35,8 @@ pub enum GivenUp {
         /// How often it was delivered during this wait.
         deliveries: u32,
     },
+    /// Only a task can move tokio's time: see `TestBroker::on_tokio`.
+    TokioTime,
     /// Deadlines never end: there was another one when the limit was reached, at this time from the broker's beginning.
     Deadline(Duration),
 }
@@ -164,6 +166,9 @@ impl fmt::Display for NotSettled {
                  '{queue}' to {}; requeue with a limit, or dead-letter it to where nobody sends it back",
                 Consumer(consumer.as_deref())
             )?,
+            GivenUp::TokioTime => {
+                f.write_str("time not moved: only a task can move tokio's; use the asynchronous form")?
+            }
             GivenUp::Deadline(at) => {
                 write!(f, "not quiet: there are deadlines without end, the next one {at:?} from the beginning")?;
             }

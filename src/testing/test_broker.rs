@@ -30,10 +30,20 @@ pub struct TestBroker {
     shared: Arc<Shared>,
 }
 
+/// Who moves time.
+#[derive(Debug)]
+pub(super) enum Time {
+    /// The test.
+    Manual(ManualClock),
+    /// Tokio, for the test.
+    #[cfg(feature = "tokio")]
+    Tokio,
+}
+
 /// What clones share beside the broker.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) clock: ManualClock,
+    pub(super) time: Time,
     pub(super) watch: Watch,
     recorder: Recorder,
     pub(super) activities: Activities,
@@ -64,20 +74,62 @@ impl TestBroker {
     #[must_use]
     pub fn with(build: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = ManualClock::new();
+        Self::of(build(Broker::builder()).manual_clock(clock.clone()), Time::Manual(clock))
+    }
+
+    /// A broker on tokio's clock, which is to be paused: for programs whose own sleeps must move with the broker's time.
+    /// [`advance`](TestBroker::advance) moves both; and where every task of the runtime sleeps, tokio moves it by itself.
+    /// A task is spawned on the runtime that fires the broker's deadlines.
+    ///
+    /// The blocking forms of what moves time cannot move tokio's, and answer so.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// ```
+    /// use leveret::testing::TestBroker;
+    /// use leveret::{Message, Queue, Topology};
+    /// use std::time::Duration;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+    /// let t = TestBroker::on_tokio();
+    /// t.declare(&Topology::new().queue(Queue::new("orders")))?;
+    /// let mut orders = t.consumer("orders").open()?;
+    /// tokio::spawn(async move {
+    ///     while let Some(order) = orders.recv().await {
+    ///         tokio::time::sleep(Duration::from_secs(60)).await; // Slow work.
+    ///         order.ack();
+    ///     }
+    /// });
+    /// t.publish("", "orders", Message::new("one"))?;
+    /// t.settle().await?;
+    /// assert_eq!(t.now(), leveret::Moment::from_millis(60_000));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn on_tokio() -> Self {
+        let clock = crate::port::TokioClock::new();
+        let t = Self::of(Broker::builder().clock(clock), Time::Tokio);
+        drop(tokio::spawn(t.drive()));
+        t
+    }
+
+    fn of(builder: Builder, time: Time) -> Self {
         let watch = Watch::new(DELIVERIES);
         let activities = Activities::default();
         let guard_nanos = AtomicU64::new(nanos(GUARD));
         let recorder = Recorder::new(bound());
-        let broker = build(Broker::builder());
-        let broker = broker.record(recorder.clone()).tap(watch.clone()).manual_clock(clock.clone()).build();
-        let shared = Shared { clock, watch, recorder, activities, guard_nanos, timer: OnceLock::new() };
+        let broker = builder.record(recorder.clone()).tap(watch.clone()).build();
+        let shared = Shared { time, watch, recorder, activities, guard_nanos, timer: OnceLock::new() };
         Self { broker, shared: Arc::new(shared) }
     }
 
-    /// The clock. It is moved by [`TestBroker::advance`], so that deadlines fire on the way.
-    #[must_use]
-    pub fn clock(&self) -> &ManualClock {
-        &self.shared.clock
+    pub(super) fn time(&self) -> &Time {
+        &self.shared.time
     }
 
     /// Sets for how long, in real time, a wait may see nothing come to rest before it fails: for a handler that hangs, or a

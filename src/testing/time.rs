@@ -3,6 +3,7 @@
 use super::TestBroker;
 use super::not_settled::{GivenUp, NotSettled};
 use super::settle::Goal;
+use super::test_broker::Time;
 use crate::base::Moment;
 use crate::port::Fact;
 use std::fmt;
@@ -63,10 +64,10 @@ impl TestBroker {
     pub async fn advance(&self, span: Duration) -> Result<(), NotSettled> {
         let target = self.now() + span;
         self.reach(Goal::Calm).await?;
-        while self.step(target).is_some() {
+        while self.step(target).await.is_some() {
             self.reach(Goal::Calm).await?;
         }
-        self.move_to(target);
+        self.move_to(target).await;
         self.reach(Goal::Calm).await
     }
 
@@ -78,10 +79,10 @@ impl TestBroker {
     pub fn advance_blocking(&self, span: Duration) -> Result<(), NotSettled> {
         let target = self.now() + span;
         self.reach_blocking(Goal::Calm)?;
-        while self.step(target).is_some() {
+        while self.step_blocking(target)?.is_some() {
             self.reach_blocking(Goal::Calm)?;
         }
-        self.move_to(target);
+        self.move_to_blocking(target)?;
         self.reach_blocking(Goal::Calm)
     }
 
@@ -113,7 +114,7 @@ impl TestBroker {
     pub async fn advance_to_next(&self) -> Result<Option<Fired>, NotSettled> {
         self.reach(Goal::Calm).await?;
         self.shared().watch.begin_log();
-        let stepped = self.step(Moment::MAX);
+        let stepped = self.step(Moment::MAX).await;
         let calm = self.reach(Goal::Calm).await;
         self.fired(stepped, calm)
     }
@@ -126,7 +127,7 @@ impl TestBroker {
     pub fn advance_to_next_blocking(&self) -> Result<Option<Fired>, NotSettled> {
         self.reach_blocking(Goal::Calm)?;
         self.shared().watch.begin_log();
-        let stepped = self.step(Moment::MAX);
+        let stepped = self.step_blocking(Moment::MAX)?;
         let calm = self.reach_blocking(Goal::Calm);
         self.fired(stepped, calm)
     }
@@ -146,11 +147,15 @@ impl TestBroker {
     pub async fn run_until_quiet(&self, limit: Duration) -> Result<Duration, NotSettled> {
         let begun = self.now();
         self.reach(Goal::Calm).await?;
-        while self.step(begun + limit).is_some() {
-            self.reach(Goal::Calm).await?;
+        loop {
+            while self.step(begun + limit).await.is_some() {
+                self.reach(Goal::Calm).await?;
+            }
+            self.reach(Goal::Settled).await?;
+            if !self.has_deadline_by(begun + limit) {
+                return self.quiet_since(begun);
+            }
         }
-        self.reach(Goal::Settled).await?;
-        self.quiet_since(begun)
     }
 
     /// As [`TestBroker::run_until_quiet`], blocking the thread.
@@ -161,16 +166,25 @@ impl TestBroker {
     pub fn run_until_quiet_blocking(&self, limit: Duration) -> Result<Duration, NotSettled> {
         let begun = self.now();
         self.reach_blocking(Goal::Calm)?;
-        while self.step(begun + limit).is_some() {
-            self.reach_blocking(Goal::Calm)?;
+        loop {
+            while self.step_blocking(begun + limit)?.is_some() {
+                self.reach_blocking(Goal::Calm)?;
+            }
+            self.reach_blocking(Goal::Settled)?;
+            if !self.has_deadline_by(begun + limit) {
+                return self.quiet_since(begun);
+            }
         }
-        self.reach_blocking(Goal::Settled)?;
-        self.quiet_since(begun)
     }
 
     fn fired(&self, at: Option<Moment>, calm: Result<(), NotSettled>) -> Result<Option<Fired>, NotSettled> {
         let facts = self.shared().watch.take_log();
         calm.map(|()| at.map(|at| Fired { at, facts }))
+    }
+
+    /// Whether what was settled last has left a deadline.
+    fn has_deadline_by(&self, limit: Moment) -> bool {
+        self.next_deadline().is_some_and(|next| next <= limit)
     }
 
     fn quiet_since(&self, begun: Moment) -> Result<Duration, NotSettled> {
@@ -181,14 +195,34 @@ impl TestBroker {
     }
 
     /// Moves time to the next deadline, if that is not behind `target`, and fires it.
-    fn step(&self, target: Moment) -> Option<Moment> {
+    async fn step(&self, target: Moment) -> Option<Moment> {
         let next = self.next_deadline().filter(|next| *next <= target)?;
-        self.move_to(next);
+        self.move_to(next).await;
         Some(next)
     }
 
-    fn move_to(&self, moment: Moment) {
-        self.clock().set(moment);
+    fn step_blocking(&self, target: Moment) -> Result<Option<Moment>, NotSettled> {
+        let Some(next) = self.next_deadline().filter(|next| *next <= target) else { return Ok(None) };
+        self.move_to_blocking(next)?;
+        Ok(Some(next))
+    }
+
+    async fn move_to(&self, moment: Moment) {
+        match self.time() {
+            Time::Manual(clock) => clock.set(moment),
+            #[cfg(feature = "tokio")]
+            Time::Tokio => tokio::time::advance(moment - self.now()).await,
+        }
         self.run_due();
+    }
+
+    fn move_to_blocking(&self, moment: Moment) -> Result<(), NotSettled> {
+        match self.time() {
+            Time::Manual(clock) => clock.set(moment),
+            #[cfg(feature = "tokio")]
+            Time::Tokio => return Err(NotSettled::new(self, GivenUp::TokioTime)),
+        }
+        self.run_due();
+        Ok(())
     }
 }
