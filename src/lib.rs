@@ -20,11 +20,11 @@
 //! # The floors
 //!
 //! ```text
-//!  6  testing/    feature `testing`: the test double              5 4 3 1 0
+//!  6  testing/    feature `testing`: the test double, replay      5 4 3 2 1 0
 //!  5  api/        what users touch                        may import  4 3 2 1 0
 //!  4  engine/     locks, wakers, the one optional thread              3 2 1 0
 //!  3  port/       what the engine needs from outside, or tells it     1 0
-//!  2  queue/  │  route/  │  session/   pure machines                  1 0, not each other
+//!  2  queue/  │  route/  │  session/  │  trace/   pure machines       1 0, not each other
 //!  1  message/    what travels                                        0
 //!  0  base/       names, ids, moments, limits, locks                  nothing
 //! ```
@@ -170,6 +170,21 @@
 //! | `session/state.rs` | The state of a channel beside its ledger: mode, prefetch, last declared queue |
 //! | `session/tx.rs` | The transaction: publishes and settlements of a channel, held until commit |
 //!
+//! **`trace/`**, floor 2, feature `serde`, machine: what was done, as data
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `trace/mod.rs` | Floor 2, the trace: a session as data, in the format of the conformance traces |
+//! | `trace/document.rs` | The trace as a document: its steps with a name, and what could not be said in it |
+//! | `trace/form.rs` | The form of what a log takes down: whether it can be read again, and how much it weighs |
+//! | `trace/log.rs` | The log: takes down what is done and what follows, step by step |
+//! | `trace/names.rs` | Placeholders: `$q1`, `$t1`, `$r1` and so on stand for names that the broker made |
+//! | `trace/order.rs` | The order in which a trace holds events |
+//! | `trace/proxy.rs` | Proxies: the channels that stand in a trace for handles which are none |
+//! | `trace/schema.rs` | What the format knows: operations with their parameters, events with their fields, and the kinds of both |
+//! | `trace/step.rs` | Steps and events: what is done, and what is seen of it |
+//! | `trace/value.rs` | Values of the traces: JSON to tables, properties and bodies, and back |
+//!
 //! **`port/`**, floor 3, ports: what the engine needs from outside, or tells it
 //!
 //! | file | what it is |
@@ -201,8 +216,11 @@
 //! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
 //! | `engine/motion.rs` | What receivers have before them, for a test that waits until they come to rest |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
+//! | `engine/proxy.rs` | A plain consumer of a recorded broker, and the channel that stands for it in the log |
 //! | `engine/publish.rs` | Publishing: from an exchange and a key to the queues, and into them |
 //! | `engine/quiet.rs` | Coming to rest: nothing new goes in or out, and somebody waits until nothing is out any more |
+//! | `engine/recording.rs` | Recording: what clients do to this broker is written to a log, one thing at a time |
+//! | `engine/recording_off.rs` | Recording, in a build without the feature `serde`: there is none |
 //! | `engine/remove.rs` | How a queue goes: deleted, auto-deleted with its last consumer, or at the end of its time without use |
 //! | `engine/replies.rs` | Direct replies: messages that go to a waiting session without a queue (RabbitMQ: "Direct Reply-to") |
 //! | `engine/request.rs` | What is asked of the topology: the arguments of AMQP's exchange and queue methods as values |
@@ -235,6 +253,7 @@
 //! | `api/channel/receive.rs` | Receiving: the one ordered poll of a channel, for threads and for tasks |
 //! | `api/channel/reply.rs` | Direct reply-to: a consumer of the pseudo queue `amq.rabbitmq.reply-to`, and the address that the broker makes for it (RabbitMQ: "Direct Reply-to") |
 //! | `api/channel/settle.rs` | Settling: ack, nack, reject and recover, by delivery tags |
+//! | `api/channel/told.rs` | What a recorded channel tells: its operations as steps, and what comes to it as events |
 //! | `api/channel/topology.rs` | Exchanges, queues and bindings of a channel: each method is the engine's own, told as AMQP tells its faults |
 //! | `api/channel/transact.rs` | Confirm mode and transactions |
 //! | `api/connection.rs` | Connections: what owns channels and exclusive queues, and ends with all of them |
@@ -276,6 +295,11 @@
 //! | `api/publisher/send.rs` | Sending with back-pressure: wait until every queue has room, then give it to all |
 //! | `api/queue.rs` | A queue as data |
 //! | `api/queue_handle.rs` | A handle to one queue: look, purge, delete |
+//! | `api/recorded/mod.rs` | The plain API as a log has it |
+//! | `api/recorded/calls.rs` | What a broker does once, as a log has it |
+//! | `api/recorded/consuming.rs` | Plain consumers and their deliveries, as a log has them |
+//! | `api/recorded/publishing.rs` | Publishes of the plain API, as a log has them: on a channel in confirm mode |
+//! | `api/recorded/requests.rs` | Requests as a log writes them: their parameters by the names that AMQP has |
 //! | `api/recorder/mod.rs` | The recorder: a tap that remembers where every message went, within a bound |
 //! | `api/recorder/compare.rs` | The comparison: what was counted from facts against what the queues and the engine count themselves |
 //! | `api/recorder/draw.rs` | Drawings: a history as a Mermaid sequence diagram |
@@ -317,6 +341,12 @@
 //! | `testing/test_broker.rs` | The test broker: a broker, the clock that it goes by, and a watch over what is out |
 //! | `testing/time.rs` | Time, moved by the test: from deadline to deadline, with everything that follows from one before the next |
 //! | `testing/watch.rs` | The watch: a tap that knows what is out, and wakes whoever waits for that to change |
+//! | `testing/trace/mod.rs` | Traces replayed: a session that was recorded, done again and compared |
+//! | `testing/trace/adapter.rs` | Where the traces meet the API: one operation in, its reply or its failure out |
+//! | `testing/trace/compare.rs` | Comparing what was seen with what was expected |
+//! | `testing/trace/names.rs` | Placeholders bound: the first event that shows one says which name it stands for |
+//! | `testing/trace/replay.rs` | The replay of a trace, and what it says |
+//! | `testing/trace/run.rs` | The runner: replays a scenario on a fresh broker with a clock that only `clock.advance` moves |
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -326,6 +356,8 @@ mod port;
 mod queue;
 mod route;
 mod session;
+#[cfg(feature = "serde")]
+mod trace;
 
 mod api;
 mod engine;
@@ -350,6 +382,8 @@ pub use api::{
     RecorderBound,
 };
 pub use base::{Limits, Moment, Name, NameTooLong, ReplyCode};
+#[cfg(feature = "serde")]
+pub use engine::TraceLog;
 pub use engine::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
     TopologyError,
@@ -375,6 +409,8 @@ pub mod explain {
         Reached, Took, WordMiss,
     };
 }
+#[cfg(feature = "serde")]
+pub use trace::{Omitted, Trace, TraceError};
 
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]

@@ -4,23 +4,33 @@
 #[path = "conformance/case.rs"]
 #[allow(dead_code)]
 mod case;
-#[path = "conformance/compare.rs"]
+#[path = "../src/testing/trace/compare.rs"]
 #[allow(dead_code)]
 mod compare;
-#[path = "conformance/names.rs"]
+#[path = "../src/testing/trace/names.rs"]
 mod names;
-#[path = "conformance/schema.rs"]
-mod schema;
-#[path = "conformance/value.rs"]
-#[allow(dead_code)]
-mod value;
+#[path = "../src/trace/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub)]
+mod trace;
 
-use case::{Body, Case, Event, Step};
-use compare::{Confirms, compare, confirms_event, normalise};
+/// What the format stands on, as the public API shows it.
+mod base {
+    pub(crate) use leveret::Moment;
+}
+
+mod message {
+    pub(crate) use leveret::{Properties, ShortStr, Table, Value};
+}
+
+use case::{Body, Case};
+use compare::{Confirms, compare};
 use names::Names;
 use serde_json::{Map, Value as Json, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use trace::order::{confirms_event, normalise};
+use trace::step::{Event, Step};
+use trace::value;
 
 fn case_files() -> Vec<PathBuf> {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Folders of `src/` from the ground up. Those of one line are siblings and do not know each other.
 const FLOORS: [&[&str]; 7] =
-    [&["base"], &["message"], &["queue", "route", "session"], &["port"], &["engine"], &["api"], &["testing"]];
+    [&["base"], &["message"], &["queue", "route", "session", "trace"], &["port"], &["engine"], &["api"], &["testing"]];
 
 /// What only these files (or folders, ending in `/`) may say.
 const RESERVED: [(&str, &[&str]); 13] = [

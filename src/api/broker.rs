@@ -40,6 +40,9 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if let Some(recording) = self.engine.recording() {
+            recording.end();
+        }
         self.connections.close_all();
         self.engine.shut_down();
     }
@@ -136,7 +139,7 @@ impl Broker {
     /// The moment it is on the broker's clock.
     #[must_use]
     pub fn now(&self) -> Moment {
-        self.engine().clock.now()
+        self.engine().now()
     }
 
     /// The earliest moment at which time does something by itself, if there is one.
@@ -156,7 +159,7 @@ impl Broker {
 
     /// Fires every deadline that is due now, in due order. Needed only where the caller drives time; harmless elsewhere.
     pub fn run_due(&self) {
-        self.engine().run_due();
+        self.engine().drive();
     }
 
     /// Moves the clock of a broker with [`manual_time`](Builder::manual_time) by `span`. Deadlines on the way fire in
@@ -175,8 +178,13 @@ impl Broker {
     /// ```
     pub fn advance(&self, span: Duration) {
         let engine = self.engine();
-        if !engine.advance_to(engine.clock.now() + span) {
-            engine.run_due();
+        let target = engine.clock.now() + span;
+        let moved = match engine.recording() {
+            Some(recording) => recording.advance_to(engine, target),
+            None => engine.advance_to(target),
+        };
+        if !moved {
+            engine.drive();
         }
     }
 }

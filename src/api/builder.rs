@@ -4,6 +4,9 @@ use super::broker::Broker;
 use super::recorder::Recorder;
 use crate::base::Limits;
 use crate::engine::Engine;
+use crate::engine::Recording;
+#[cfg(feature = "serde")]
+use crate::engine::TraceLog;
 use crate::engine::facts::Ear;
 use crate::port::{Clock, ManualClock, SystemClock, Tap};
 use std::sync::Arc;
@@ -27,12 +30,22 @@ pub struct Builder {
     threaded: bool,
     taps: Vec<Arc<dyn Tap>>,
     recorder: Option<Recorder>,
+    #[cfg(feature = "serde")]
+    log: Option<TraceLog>,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        let (limits, taps) = (Limits::default(), Vec::new());
-        Self { limits, clock: None, manual: None, threaded: true, taps, recorder: None }
+        Self {
+            limits: Limits::default(),
+            clock: None,
+            manual: None,
+            threaded: true,
+            taps: Vec::new(),
+            recorder: None,
+            #[cfg(feature = "serde")]
+            log: None,
+        }
     }
 
     /// Sets the bounds.
@@ -84,15 +97,71 @@ impl Builder {
         self
     }
 
+    /// Has everything that is done to the broker written to `log`, with all that follows from it, so that it can be
+    /// replayed as a test (feature `serde`; the replay is `Trace::replay`, feature `testing`).
+    ///
+    /// A broker without a log pays nothing for this. One with a log is slower: operations take turns, whatever thread they
+    /// come from, and batches are carried out one message at a time. A clock that runs by itself counts in whole
+    /// milliseconds, so that what expired between two operations expires there in the replay as well.
+    ///
+    /// A log of which another broker was built is not written to.
+    ///
+    /// ```
+    /// use leveret::{Broker, QueueDeclare, TraceLog};
+    ///
+    /// let log = TraceLog::new(1 << 20);
+    /// let broker = Broker::builder().trace(&log).build();
+    /// broker.connect()?.open_channel()?.queue_declare(&QueueDeclare::new("orders"))?;
+    /// std::fs::write(std::env::temp_dir().join("incident.json"), log.trace().to_json())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn trace(mut self, log: &TraceLog) -> Self {
+        self.log = Some(log.clone());
+        self
+    }
+
+    #[cfg(feature = "serde")]
+    fn build_recorded(self, log: &TraceLog, clock: Arc<dyn Clock>) -> Broker {
+        let (real, clock, manual) = match &self.manual {
+            Some(manual) => (None, clock, manual.clone()),
+            None => {
+                let (shown, manual) = crate::engine::recording::following(&clock);
+                (Some(clock), shown, manual)
+            }
+        };
+        match Recording::begin(log, &*clock, real.clone()) {
+            Some(recording) => self.build_with(clock, Some(manual), Some(recording)),
+            None => {
+                let (clock, manual) = (real.unwrap_or(clock), self.manual.clone());
+                self.build_with(clock, manual, None)
+            }
+        }
+    }
+
     /// Makes the broker.
     #[must_use]
-    pub fn build(mut self) -> Broker {
+    pub fn build(self) -> Broker {
+        let clock = self.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
+        #[cfg(feature = "serde")]
+        if let Some(log) = self.log.clone() {
+            return self.build_recorded(&log, clock);
+        }
+        let manual = self.manual.clone();
+        self.build_with(clock, manual, None)
+    }
+
+    fn build_with(
+        mut self,
+        clock: Arc<dyn Clock>,
+        manual: Option<ManualClock>,
+        recording: Option<Arc<Recording>>,
+    ) -> Broker {
         let recorder = self.recorder.take().filter(Recorder::claim);
         // Before all others, which may ask it.
         self.taps.splice(0..0, recorder.clone().map(|recorder| Arc::new(recorder) as Arc<dyn Tap>));
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let ear = (!self.taps.is_empty()).then(|| Ear::new(self.taps, Arc::clone(&clock)));
-        let engine = Engine::new(self.limits, clock, self.manual, self.threaded, ear);
+        let engine = Engine::new(self.limits, clock, manual, self.threaded, ear, recording);
         if let Some(recorder) = &recorder {
             recorder.attach(&engine);
         }

@@ -1,11 +1,11 @@
 //! Connections: what owns channels and exclusive queues, and ends with all of them.
 
-use super::channel::{Channel, ChannelCell, Close, Ending, Fault, Scope, Unreceived};
+use super::channel::{Channel, ChannelCell, Close, Ending, Fault, Scope, Unreceived, close_fields};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{ReplyCode, SessionId};
-use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
 use crate::engine::waiter::Deferred;
+use crate::engine::{Engine, Recording, With, Witness};
 use crate::port::Cause;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -58,7 +58,15 @@ impl Connection {
 
     /// Closes the connection with all its channels. One that is closed stays so.
     pub fn close(&self) {
+        let Some(recording) = self.cell.engine.recording().filter(|_| self.is_open()) else {
+            self.cell.end(asked_for(), false, None);
+            return;
+        };
+        let _turn = recording.turn(&self.cell.engine);
+        recording.open(&self.cell.label, "connection.close", With::parameters());
         self.cell.end(asked_for(), false, None);
+        recording.reply("connection.close-ok", With::fields());
+        recording.close();
     }
 
     /// Whether it is open.
@@ -112,6 +120,8 @@ pub(crate) struct ConnectionCell {
     /// Queues declared as exclusive, by age. Some may be deleted already.
     exclusive: Mutex<BTreeMap<u64, Arc<QueueCell>>>,
     registry: Weak<Connections>,
+    /// What a log calls it; empty without one.
+    label: String,
 }
 
 impl ConnectionCell {
@@ -170,6 +180,53 @@ impl ConnectionCell {
     }
 
     fn open(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Close> {
+        match self.engine.recording() {
+            None => self.open_now(asked),
+            Some(recording) => self.open_recorded(recording, asked),
+        }
+    }
+
+    /// As [`ConnectionCell::open`], as a step of a log.
+    fn open_recorded(self: &Arc<Self>, recording: &Recording, asked: Option<u16>) -> Result<Channel, Close> {
+        let _turn = recording.turn(&self.engine);
+        if self.closed().is_some() {
+            return self.open_now(asked);
+        }
+        let next = self.channels.lock().len() as u64 + 1;
+        let most = self.engine.limits.channels_per_connection;
+        let wrong = asked.is_some_and(|number| number == 0 || usize::from(number) > most);
+        recording.open(&self.label_of(asked.map_or(next, u64::from)), "channel.open", With::parameters());
+        let opened = self.open_now(asked);
+        if let Ok(channel) = &opened {
+            recording.place(&self.label_of(channel.id().into()));
+            recording.reply("channel.open-ok", With::fields());
+        }
+        if wrong {
+            recording.omit_step("a channel number that cannot be");
+        } else {
+            recording.close();
+        }
+        opened
+    }
+
+    /// What a log calls the channel of this number: a letter, or more of them.
+    fn label_of(&self, number: u64) -> String {
+        let mut letters = Vec::new();
+        let mut rest = number;
+        while rest > 0 {
+            letters.push(char::from(b'a' + u8::try_from((rest - 1) % 26).unwrap_or(0)));
+            rest = (rest - 1) / 26;
+        }
+        format!("{}/{}", self.label, letters.into_iter().rev().collect::<String>())
+    }
+
+    /// Whoever writes down what comes to a channel, if that is done.
+    pub(crate) fn witness(&self, number: u16) -> Option<Witness> {
+        let recording = Arc::clone(self.engine.recording.as_ref()?);
+        Some(Witness { recording, label: self.label_of(number.into()).into() })
+    }
+
+    fn open_now(self: &Arc<Self>, asked: Option<u16>) -> Result<Channel, Close> {
         let opened = self.try_open(asked);
         opened.map_err(|refused| self.fail(refused.fault.into_close("channel.open"), refused.failing.as_deref()))
     }
@@ -210,6 +267,9 @@ impl ConnectionCell {
             return self.closed.get().cloned().unwrap_or(late);
         }
         let _deferred = Deferred::begin();
+        if told && let Some(recording) = self.engine.recording() {
+            recording.event(&self.label, "connection.close", close_fields(&close));
+        }
         self.end_channels(told.then_some(&close), failing);
         let exclusive = std::mem::take(&mut *self.exclusive.lock());
         for queue in exclusive.values() {
@@ -276,6 +336,29 @@ impl Connections {
         user: &str,
         name: Option<&str>,
     ) -> Result<Connection, Close> {
+        let Some(recording) = engine.recording() else { return self.connect_now(engine, user, name, String::new()) };
+        let _turn = recording.turn(engine);
+        let label = recording.next_connection();
+        recording.open(&label, "connection.open", With::parameters());
+        let connected = self.connect_now(engine, user, name, label);
+        match &connected {
+            Ok(_) if user == "guest" => recording.close(),
+            Ok(_) => {
+                recording.close();
+                recording.omit(&format!("that connection is for user '{user}'; in a trace all are for 'guest'"));
+            }
+            Err(close) => recording.omit_step(&close.text),
+        }
+        connected
+    }
+
+    fn connect_now(
+        self: &Arc<Self>,
+        engine: &Arc<Engine>,
+        user: &str,
+        name: Option<&str>,
+        label: String,
+    ) -> Result<Connection, Close> {
         let refuse = |code, what: String| Err(Close::new(Scope::Connection, code, "connection.open", what));
         let mut open = self.open.lock();
         let Some(open) = &mut *open else {
@@ -298,6 +381,7 @@ impl Connections {
             channels: Mutex::new(Rank::Connection, BTreeMap::new()),
             exclusive: Mutex::new(Rank::Leaf, BTreeMap::new()),
             registry: Arc::downgrade(self),
+            label,
         });
         open.insert(cell.id, Arc::downgrade(&cell));
         Ok(Connection { cell })

@@ -4,6 +4,7 @@ use super::broker::Broker;
 use super::declare_check::{self, DeclareError, Problem};
 use super::exchange::Exchange;
 use super::queue::Queue;
+use super::recorded::calls::{told_declare, told_unsaid};
 use super::topology::{Binding, Topology};
 use crate::base::Name;
 use crate::engine::{self, Asked, End, ExchangeDeclare, QueueDeclare, TopologyError};
@@ -66,6 +67,10 @@ impl Broker {
     /// differ (with what there is and what was asked for), arguments that RabbitMQ refuses, bindings to exchanges that
     /// are neither here nor in the topology, limits.
     pub fn declare(&self, topology: &Topology) -> Result<Report, DeclareError> {
+        told_declare(self.engine(), topology, || self.declare_now(topology))
+    }
+
+    fn declare_now(&self, topology: &Topology) -> Result<Report, DeclareError> {
         let engine = self.engine();
         let mut report = Report::default();
         let (renewed, cells) = {
@@ -125,7 +130,9 @@ impl Broker {
     /// # Ok::<(), leveret::TopologyError>(())
     /// ```
     pub fn set_policy(&self, policy: Policy) -> Result<(), TopologyError> {
-        self.engine().set_policy(policy)
+        let engine = self.engine();
+        let name = policy.name.clone();
+        told_unsaid(engine, "a policy", || format!("'{name}' is set"), || engine.set_policy(policy))
     }
 
     /// Removes a policy; false where there is none of this name.
@@ -134,7 +141,8 @@ impl Broker {
     ///
     /// [`TopologyError::Closed`].
     pub fn clear_policy(&self, name: &str) -> Result<bool, TopologyError> {
-        self.engine().clear_policy(name)
+        let engine = self.engine();
+        told_unsaid(engine, "a policy", || format!("'{name}' is cleared"), || engine.clear_policy(name))
     }
 
     /// What is declared now, as data: policies, exchanges that are not predeclared, queues that belong to no connection
@@ -166,7 +174,7 @@ impl Topology {
 
 impl Exchange {
     /// The request that declares it.
-    pub(super) fn request(&self) -> ExchangeDeclare {
+    pub(in crate::api) fn request(&self) -> ExchangeDeclare {
         ExchangeDeclare {
             exchange: self.name.clone(),
             kind: self.kind.as_str().into(),
@@ -181,7 +189,7 @@ impl Exchange {
 
 impl Queue {
     /// The request that declares it.
-    pub(super) fn request(&self) -> QueueDeclare {
+    pub(in crate::api) fn request(&self) -> QueueDeclare {
         QueueDeclare {
             queue: self.name.clone(),
             passive: false,

@@ -1,6 +1,7 @@
 //! Deliveries received together, to be settled together or one by one.
 
 use super::delivery::{Delivery, Settled};
+use super::recorded::consuming::told_settle_many;
 use super::source::Source;
 use crate::message::Envelope;
 use crate::port::Cause;
@@ -107,7 +108,11 @@ impl Deliveries {
     fn settle_for(&mut self, count: usize, settlement: Settlement, cause: Cause) -> Settled {
         let count = count.min(self.handouts.len());
         let Some(first) = self.handouts.front().filter(|_| count > 0) else { return Settled::Done };
-        let Source { engine, cell } = &*self.source;
+        let Source { engine, cell, proxy } = &*self.source;
+        if let Some(proxy) = proxy {
+            let handouts = self.handouts.drain(..count).collect();
+            return Settled::of(told_settle_many(engine, cell, proxy, handouts, (settlement, cause)));
+        }
         let settled = self.handouts.iter().take(count);
         // All are of one queue and one consumer, so the first one tells how all are settled.
         let there = match (first.claim, first.consumer) {

@@ -1,5 +1,6 @@
 //! A delivery: a message that is out, and the one who has to settle it.
 
+use super::recorded::consuming::told_settle;
 use super::source::Source;
 use crate::base::Name;
 use crate::message::{Death, Envelope, Properties, SharedEnvelope, Value};
@@ -159,7 +160,12 @@ impl Delivery {
     #[inline]
     fn settle(&mut self, settlement: Settlement, cause: Cause) -> Settled {
         let Some(handout) = &self.handout else { return Settled::Done };
-        let Source { engine, cell } = &*self.source;
+        let Source { engine, cell, proxy } = &*self.source;
+        if let Some(proxy) = proxy {
+            let handout = self.handout.take();
+            let there = handout.is_none_or(|handout| told_settle(engine, cell, proxy, handout, (settlement, cause)));
+            return Settled::of(there);
+        }
         let there = match (handout.claim, settlement, handout.done()) {
             (Claim::None, ..) => {
                 self.handout = None;

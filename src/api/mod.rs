@@ -29,6 +29,7 @@ mod place;
 mod publisher;
 mod queue;
 mod queue_handle;
+mod recorded;
 mod recorder;
 mod shutdown;
 mod source;

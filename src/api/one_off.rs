@@ -1,14 +1,21 @@
 //! What a broker does once: publish, get, declare, bind, delete; and the handles that it gives.
 
 use super::broker::Broker;
+use super::channel::declared_fields;
 use super::consumer::ConsumerBuilder;
 use super::delivery::Delivery;
 use super::publisher::{PublishError, PublishErrorKind, Publisher, Routed, publish};
-use super::source::Source;
+use super::recorded::calls::{told_call, told_get};
+use super::recorded::publishing::{self, told_attempt};
+use super::recorded::requests::{
+    bind_parameters, counted, delete_parameters, exchange_delete_parameters, exchange_parameters, queue_parameters,
+};
 use super::topology::Binding;
-use crate::engine::{End, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDeclared, QueueDelete, TopologyError};
+use crate::engine::replies::REPLY_TO;
+use crate::engine::{
+    End, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDeclared, QueueDelete, TopologyError, With,
+};
 use crate::message::Message;
-use std::sync::Arc;
 
 impl Broker {
     /// Publishes one message, without waiting. For many to one exchange, a [`Publisher`] is faster.
@@ -35,7 +42,19 @@ impl Broker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn publish(&self, exchange: &str, key: &str, message: Message) -> Result<Routed, PublishError> {
-        publish(self.engine(), exchange, key, message)
+        let engine = self.engine();
+        let Some(recording) = engine.recording() else { return publish(engine, exchange, key, message) };
+        let (properties, body) = (message.properties().clone(), message.body().clone());
+        let asked = publishing::Asked {
+            label: None,
+            exchange,
+            routing_key: key,
+            properties: &properties,
+            body: &body,
+            mandatory: false,
+        };
+        let publish = || publish(engine, exchange, key, message);
+        told_attempt(engine, recording, &asked, publish, |done| Some(done.as_ref().copied()))
     }
 
     /// A handle for publishing to one exchange. The empty name is the default exchange, whose keys are queue names (AMQP
@@ -88,17 +107,19 @@ impl Broker {
         if engine.is_stopped() {
             return Err(TopologyError::Closed);
         }
-        let source = Arc::new(Source::find_shared(engine, queue)?);
-        let limit = engine.limits.unacked_messages;
-        if source.cell.read(engine, |state| state.counts().unacked) >= limit {
-            return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
-        }
         let deferred = engine.quietly();
-        let handout = engine.get(&source.cell, engine.next_session(), false, |handout, _| handout);
-        let got = match handout {
-            Some(handout) => Ok(handout.map(|handout| Delivery::new(&source, handout))),
-            None => Err(source.gone()),
-        };
+        let got = told_get(engine, queue, |source, tell| {
+            let limit = engine.limits.unacked_messages;
+            if source.cell.read(engine, |state| state.counts().unacked) >= limit {
+                return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
+            }
+            let handout = engine.get(&source.cell, engine.next_session(), false, |handout, left| {
+                tell(source, &handout, left);
+                handout
+            });
+            handout.ok_or_else(|| source.gone())
+        });
+        let got = got.map(|got| got.map(|(source, handout)| Delivery::new(&source, handout)));
         drop(deferred);
         got
     }
@@ -115,7 +136,16 @@ impl Broker {
     /// [`TopologyError::ExclusiveWithoutConnection`], [`TopologyError::Locked`] for one of a connection,
     /// [`TopologyError::NoQueue`] for a passive request, [`TopologyError::LimitReached`], [`TopologyError::Closed`].
     pub fn declare_queue(&self, request: &QueueDeclare) -> Result<QueueDeclared, TopologyError> {
-        self.engine().queue_declare(None, request)
+        if request.queue.starts_with(REPLY_TO) {
+            // A channel has an answer to this.
+            return self.engine().queue_declare(None, request);
+        }
+        let reply = |declared: &QueueDeclared, fields: &mut With| {
+            declared_fields(fields, declared);
+            "queue.declare-ok"
+        };
+        let with = |with: &mut With| queue_parameters(with, request);
+        told_call(self.engine(), "queue.declare", with, reply, || self.engine().queue_declare(None, request))
     }
 
     /// Declares an exchange. One that is there just so stays as it is.
@@ -136,7 +166,9 @@ impl Broker {
     /// # Ok::<(), leveret::TopologyError>(())
     /// ```
     pub fn declare_exchange(&self, request: &ExchangeDeclare) -> Result<(), TopologyError> {
-        self.engine().exchange_declare(request)
+        let with = |with: &mut With| exchange_parameters(with, request);
+        let work = || self.engine().exchange_declare(request);
+        told_call(self.engine(), "exchange.declare", with, |(), _| "exchange.declare-ok", work)
     }
 
     /// Binds a queue to an exchange. Doing it again changes nothing.
@@ -159,7 +191,10 @@ impl Broker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn bind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().bind(None, binding.asked(End::Queue(queue)))
+        let end = End::Queue(queue);
+        let work = || self.engine().bind(None, binding.asked(end));
+        let with = |with: &mut With| bind_parameters(with, end, binding);
+        told_call(self.engine(), "queue.bind", with, |(), _| "queue.bind-ok", work)
     }
 
     /// Undoes a binding of a queue. That there is none, or that one of its ends is not there, is no error.
@@ -169,7 +204,10 @@ impl Broker {
     /// [`TopologyError::DefaultExchange`], [`TopologyError::Locked`] for a queue of a connection,
     /// [`TopologyError::NameTooLong`], [`TopologyError::LimitReached`] for arguments, [`TopologyError::Closed`].
     pub fn unbind(&self, queue: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().unbind(None, binding.asked(End::Queue(queue)))
+        let end = End::Queue(queue);
+        let work = || self.engine().unbind(None, binding.asked(end));
+        let with = |with: &mut With| bind_parameters(with, end, binding);
+        told_call(self.engine(), "queue.unbind", with, |(), _| "queue.unbind-ok", work)
     }
 
     /// Binds an exchange to another: what comes to the binding's source comes to `exchange` too (RabbitMQ: "Exchange to
@@ -179,7 +217,10 @@ impl Broker {
     ///
     /// As [`Broker::bind`], but for what concerns queues.
     pub fn bind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().bind(None, binding.asked(End::Exchange(exchange)))
+        let end = End::Exchange(exchange);
+        let with = |with: &mut With| bind_parameters(with, end, binding);
+        let work = || self.engine().bind(None, binding.asked(end));
+        told_call(self.engine(), "exchange.bind", with, |(), _| "exchange.bind-ok", work)
     }
 
     /// Undoes a binding of an exchange to another. That there is none, or that one of its ends is not there, is no error.
@@ -188,7 +229,10 @@ impl Broker {
     ///
     /// As [`Broker::unbind`], but for what concerns queues.
     pub fn unbind_exchange(&self, exchange: &str, binding: &Binding) -> Result<(), TopologyError> {
-        self.engine().unbind(None, binding.asked(End::Exchange(exchange)))
+        let end = End::Exchange(exchange);
+        let with = |with: &mut With| bind_parameters(with, end, binding);
+        let work = || self.engine().unbind(None, binding.asked(end));
+        told_call(self.engine(), "exchange.unbind", with, |(), _| "exchange.unbind-ok", work)
     }
 
     /// Deletes a queue with its messages, and says how many were ready. Its consumers end. One that is not there is no
@@ -200,7 +244,9 @@ impl Broker {
     /// [`TopologyError::ConditionalDelete`] for any condition on a quorum queue, [`TopologyError::Locked`] for one of a
     /// connection, [`TopologyError::NameTooLong`].
     pub fn delete_queue(&self, request: &QueueDelete) -> Result<u64, TopologyError> {
-        self.engine().queue_delete(None, request)
+        let with = |with: &mut With| delete_parameters(with, request);
+        let work = || self.engine().queue_delete(None, request);
+        told_call(self.engine(), "queue.delete", with, |count, fields| counted(count, fields, "queue.delete-ok"), work)
     }
 
     /// Deletes an exchange with its bindings. One that is not there is no error.
@@ -211,6 +257,8 @@ impl Broker {
     /// [`TopologyError::ExchangeInUse`] where the request asked for an unused one, [`TopologyError::NameTooLong`],
     /// [`TopologyError::Closed`].
     pub fn delete_exchange(&self, request: &ExchangeDelete) -> Result<(), TopologyError> {
-        self.engine().exchange_delete(request)
+        let with = |with: &mut With| exchange_delete_parameters(with, request);
+        let work = || self.engine().exchange_delete(request);
+        told_call(self.engine(), "exchange.delete", with, |(), _| "exchange.delete-ok", work)
     }
 }

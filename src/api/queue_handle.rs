@@ -1,10 +1,12 @@
 //! A handle to one queue: look, purge, delete.
 
 use super::broker::Broker;
+use super::recorded::calls::told_call;
+use super::recorded::requests::counted;
 use super::source::Source;
 use super::stats::QueueStats;
 use crate::base::Name;
-use crate::engine::TopologyError;
+use crate::engine::{TopologyError, With};
 use crate::message::Envelope;
 use crate::port::Cause;
 use crate::queue::QueueKind;
@@ -116,7 +118,19 @@ impl QueueHandle {
     /// [`TopologyError::NoQueue`] where the queue is gone, [`TopologyError::Locked`] where it is exclusive to a
     /// connection, [`TopologyError::Closed`] where the broker has ended.
     pub fn purge(&self) -> Result<u64, TopologyError> {
-        let Source { engine, cell } = &self.source;
+        let Source { engine, cell, .. } = &self.source;
+        let work = || self.purge_now();
+        if cell.is_closed() {
+            return work();
+        }
+        let with = |with: &mut With| {
+            with.text("queue", self.name());
+        };
+        told_call(engine, "queue.purge", with, |count, fields| counted(count, fields, "queue.purge-ok"), work)
+    }
+
+    fn purge_now(&self) -> Result<u64, TopologyError> {
+        let Source { engine, cell, .. } = &self.source;
         cell.check_owner(None)?;
         let purged = engine.act(cell, |state, effects| {
             let now = engine.now_for(state, None);
@@ -132,8 +146,20 @@ impl QueueHandle {
     ///
     /// As [`QueueHandle::purge`].
     pub fn delete(self) -> Result<u64, TopologyError> {
+        let work = || self.delete_now();
+        if self.is_gone() {
+            return work();
+        }
+        let with = |with: &mut With| {
+            with.text("queue", self.name());
+        };
+        let reply = |count: &u64, fields: &mut With| counted(count, fields, "queue.delete-ok");
+        told_call(&self.source.engine, "queue.delete", with, reply, work)
+    }
+
+    fn delete_now(&self) -> Result<u64, TopologyError> {
         self.source.cell.check_owner(None)?;
-        let Source { engine, cell } = &self.source;
+        let Source { engine, cell, .. } = &self.source;
         let removed = engine.remove_queue(cell, Cause::Asked, |_| Ok::<(), TopologyError>(()))?;
         removed.map(|ready| ready as u64).ok_or_else(|| self.source.gone())
     }

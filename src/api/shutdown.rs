@@ -1,6 +1,7 @@
 //! Shutting down in an orderly way: stop, wait for what is out, close.
 
 use super::broker::Broker;
+use super::recorded::calls::told_unsaid;
 use crate::base::{Moment, Name};
 use crate::engine::Engine;
 use crate::engine::waiter::Waiter;
@@ -108,8 +109,8 @@ impl Shutdown {
     /// delivery, for which it would wait until the drain's time is over.
     pub fn wait(self) -> ShutdownReport {
         let Self { engine, drain } = self;
-        engine.quiesce();
-        let deadline = engine.clock.now() + drain;
+        quiesce(&engine);
+        let deadline = engine.now() + drain;
         let mut number = None;
         let quiet = engine.block(Some(deadline), || engine.is_quiet(&mut number, Waiter::this_thread()).then_some(()));
         finish(&engine, number, quiet.is_some())
@@ -133,14 +134,14 @@ impl Future for ShutdownFuture {
         let engine = &this.shutdown.engine;
         let drain = this.shutdown.drain;
         let begun = this.begun.get_or_insert_with(|| {
-            engine.quiesce();
-            Begun { deadline: engine.clock.now() + drain, number: None, alarm: None }
+            quiesce(engine);
+            Begun { deadline: engine.now() + drain, number: None, alarm: None }
         });
         // Set before the clock is looked at: whoever moves it in between finds the alarm.
         begun.take_alarm_back(engine);
         begun.alarm = Some(engine.set_alarm(begun.deadline, Waiter::Task(context.waker().clone())));
         let quiet = engine.is_quiet(&mut begun.number, Waiter::Task(context.waker().clone()));
-        if !quiet && engine.clock.now() < begun.deadline {
+        if !quiet && engine.now() < begun.deadline {
             return Poll::Pending;
         }
         begun.take_alarm_back(engine);
@@ -168,10 +169,18 @@ impl Begun {
     }
 }
 
+/// Lets nothing in or out any more, which a log has no words for.
+fn quiesce(engine: &Engine) {
+    told_unsaid(engine, "a shutdown", || "nothing comes in or goes out any more".to_owned(), || engine.quiesce());
+}
+
 /// Counts what is left, and closes.
 fn finish(engine: &Engine, number: Option<u64>, drained: bool) -> ShutdownReport {
     if let Some(number) = number {
         engine.leave_resting(number);
+    }
+    if let Some(recording) = engine.recording() {
+        recording.end();
     }
     let left = engine.cells().into_iter().map(|cell| {
         let counts = cell.read(engine, |state| state.counts());

@@ -2,6 +2,7 @@
 
 use crate::base::Name;
 use crate::engine::cell::QueueCell;
+use crate::engine::proxy::Proxy;
 use crate::engine::{Engine, TopologyError};
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 pub(crate) struct Source {
     pub(crate) engine: Arc<Engine>,
     pub(crate) cell: Arc<QueueCell>,
+    /// The channel that stands for the handle in a log.
+    pub(crate) proxy: Option<Arc<Proxy>>,
 }
 
 impl Source {
@@ -18,7 +21,7 @@ impl Source {
         Name::check(queue)?;
         let found = engine.topology.read().queue(queue).cloned();
         match found {
-            Some(cell) => Ok(Self { engine: Arc::clone(engine), cell }),
+            Some(cell) => Ok(Self { engine: Arc::clone(engine), cell, proxy: None }),
             None if engine.is_closed() => Err(TopologyError::Closed),
             None => Err(TopologyError::NoQueue { queue: queue.to_owned() }),
         }

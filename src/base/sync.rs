@@ -8,6 +8,9 @@ use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 /// The order in which locks may be taken: from low to high, never two of one rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
+    /// Whose turn it is, on a broker that is recorded.
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
+    Turn = 0,
     /// Open connections and what they own.
     Connection = 1,
     /// A channel's own modes and transaction.
@@ -41,6 +44,51 @@ pub(crate) struct Mutex<T> {
 pub(crate) struct RwLock<T> {
     rank: Rank,
     inner: parking_lot::RwLock<T>,
+}
+
+/// A lock that the thread which has it may take again.
+#[cfg(feature = "serde")]
+#[derive(Debug)]
+pub(crate) struct Turnstile {
+    inner: parking_lot::ReentrantMutex<std::cell::Cell<usize>>,
+}
+
+/// The hold of a [`Turnstile`].
+#[cfg(feature = "serde")]
+pub(crate) struct Through<'a> {
+    guard: parking_lot::ReentrantMutexGuard<'a, std::cell::Cell<usize>>,
+    held: Option<held::Held>,
+}
+
+#[cfg(feature = "serde")]
+impl Turnstile {
+    pub(crate) const fn new() -> Self {
+        Self { inner: parking_lot::ReentrantMutex::new(std::cell::Cell::new(0)) }
+    }
+
+    pub(crate) fn pass(&self) -> Through<'_> {
+        // Ranked as what is taken first; but whoever is through already may hold anything.
+        let held = (!self.inner.is_owned_by_current_thread()).then(|| held::Held::take(Rank::Turn));
+        let guard = self.inner.lock();
+        guard.set(guard.get() + 1);
+        Through { guard, held }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Through<'_> {
+    /// Whether this thread was not through before.
+    pub(crate) fn is_first(&self) -> bool {
+        self.guard.get() == 1
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Drop for Through<'_> {
+    fn drop(&mut self) {
+        self.guard.set(self.guard.get() - 1);
+        drop(self.held.take());
+    }
 }
 
 /// A guard that gives its rank back when it is dropped.

@@ -11,6 +11,7 @@
 //! for whoever stops the broker.
 
 use super::Engine;
+use super::Recording;
 use super::cell::QueueCell;
 #[cfg(feature = "tokio")]
 use super::waiter::Waiter;
@@ -20,6 +21,10 @@ use crate::base::sync::{Mutex, Rank};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A millisecond in nanoseconds.
+const MILLI: u64 = 1_000_000;
 
 /// The broker's own thread, if it may have one.
 #[derive(Debug)]
@@ -123,9 +128,9 @@ impl Driver {
 fn keep_time(engine: &Weak<Engine>, kicked: &Receiver<()>) {
     loop {
         let Some(strong) = engine.upgrade() else { return };
-        strong.run_due();
+        strong.drive();
         let deadline = strong.arm();
-        let wait = deadline.map(|deadline| deadline - strong.clock.now());
+        let wait = deadline.map(|deadline| strong.until(deadline));
         drop(strong);
         let woken = match wait {
             None => kicked.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -157,6 +162,23 @@ impl Engine {
             return Some(self.clock.now());
         }
         self.deadlines.earliest().into_iter().chain(self.alarms.earliest()).min()
+    }
+
+    /// Fires everything that is due now: in turn, where that is recorded.
+    pub(crate) fn drive(&self) {
+        match self.recording() {
+            Some(recording) => drop(recording.turn(self)),
+            None => self.run_due(),
+        }
+    }
+
+    /// How long it is until this moment. A recorded broker knows whole milliseconds only.
+    fn until(&self, deadline: Moment) -> Duration {
+        let now = self.now();
+        match self.recording().and_then(Recording::real) {
+            Some(_) => Moment::from_nanos(deadline.as_nanos().div_ceil(MILLI).saturating_mul(MILLI)) - now,
+            None => deadline - now,
+        }
     }
 
     /// Fires everything that is due now.

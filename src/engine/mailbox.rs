@@ -7,6 +7,7 @@
 //! A consumer registers as waiting under the queue's lock, under which everything is put down: so either it finds what
 //! came, or who puts it down finds the waiter.
 
+use super::proxy::Proxy;
 use super::waiter::Waiter;
 use crate::base::sync::{Mutex, Rank};
 use crate::queue::effect::Handout;
@@ -69,6 +70,8 @@ pub(crate) struct Mailbox {
     /// The consumer was woken, and has not waited again.
     #[cfg(feature = "testing")]
     woken: bool,
+    /// The channel that stands for the consumer in a log.
+    proxy: Option<Arc<Proxy>>,
 }
 
 /// What a look into the mailbox gave.
@@ -84,7 +87,7 @@ pub(crate) enum Fetched {
 
 impl Mailbox {
     /// An empty mailbox for a consumer that has at most `prefetch` deliveries out, where that is not 0; and its ring.
-    pub(crate) fn new(prefetch: u32) -> (Self, Ring) {
+    pub(crate) fn new(prefetch: u32, proxy: Option<Arc<Proxy>>) -> (Self, Ring) {
         let size = if prefetch == 0 { RING } else { RING.min(prefetch as usize) };
         let (ring, slots) = rtrb::RingBuffer::new(size);
         let stirred = Arc::new(AtomicBool::new(false));
@@ -96,6 +99,7 @@ impl Mailbox {
             ended: false,
             #[cfg(feature = "testing")]
             woken: false,
+            proxy,
         };
         (mailbox, Ring { slots: Mutex::new(Rank::Leaf, slots), stirred })
     }
@@ -103,6 +107,9 @@ impl Mailbox {
     /// A delivery came. Gives whoever waits for it.
     #[inline]
     pub(crate) fn put(&mut self, handout: Handout) -> Option<Waiter> {
+        if let Some(proxy) = &self.proxy {
+            proxy.delivered(&handout);
+        }
         if self.overflow.is_empty() {
             if let Err(rtrb::PushError::Full(Slot(handout))) = self.ring.push(Slot(handout)) {
                 self.put_behind(handout);
@@ -122,6 +129,9 @@ impl Mailbox {
 
     /// Nothing more will come. Gives whoever waits.
     pub(crate) fn end(&mut self) -> Option<Waiter> {
+        if let Some(proxy) = &self.proxy {
+            proxy.cancelled();
+        }
         self.ended = true;
         self.stirred.store(true, Ordering::Release);
         self.take_waiter()

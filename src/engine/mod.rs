@@ -26,8 +26,11 @@ pub(crate) mod mailbox;
 #[cfg(feature = "testing")]
 pub(crate) mod motion;
 mod policies;
+pub(crate) mod proxy;
 mod publish;
 mod quiet;
+#[cfg_attr(not(feature = "serde"), path = "recording_off.rs")]
+pub(crate) mod recording;
 mod remove;
 pub(crate) mod replies;
 mod request;
@@ -50,6 +53,9 @@ pub(crate) use explain::{LetterTold, NoWay};
 pub(crate) use fits::{check_arguments, stripped};
 pub(crate) use policies::Policies;
 pub(crate) use publish::{Cells, NoRoute, Outcome, PublishCounts, Route};
+#[cfg(feature = "serde")]
+pub use recording::TraceLog;
+pub(crate) use recording::{Recording, With, Witness};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
@@ -83,6 +89,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     /// The clock again, where it is one that the broker moves.
     pub(crate) manual: Option<ManualClock>,
+    /// Where everything is written down, if it is.
+    pub(crate) recording: Option<Arc<Recording>>,
     pub(crate) topology: RwLock<Topology>,
     pub(crate) deadlines: Deadlines,
     pub(crate) alarms: Alarms,
@@ -149,6 +157,7 @@ impl Engine {
         manual: Option<ManualClock>,
         threaded: bool,
         ear: Option<Arc<Ear>>,
+        recording: Option<Arc<Recording>>,
     ) -> Arc<Self> {
         let topology = Topology {
             graph: Graph::new(),
@@ -162,6 +171,7 @@ impl Engine {
             limits,
             clock,
             manual,
+            recording,
             topology: RwLock::new(Rank::Topology, topology),
             deadlines: Deadlines::new(),
             alarms: Alarms::new(),
@@ -178,6 +188,31 @@ impl Engine {
             resting: Mutex::new(Rank::Leaf, WaitList::default()),
             phase: AtomicU8::new(Phase::OPEN),
         })
+    }
+
+    /// The recording of this broker, if there is one.
+    #[inline(always)]
+    pub(crate) fn recording(&self) -> Option<&Recording> {
+        self.recording.as_deref()
+    }
+
+    /// The moment it is to whoever waits. The machines of a recorded broker live a little behind it.
+    pub(crate) fn now(&self) -> Moment {
+        self.wall().now()
+    }
+
+    /// The clock by which waiting is done.
+    pub(crate) fn wall(&self) -> &dyn Clock {
+        &**self.recording().and_then(Recording::real).unwrap_or(&self.clock)
+    }
+
+    /// Does something that is no client's operation but may lead to deliveries: in turn, where that is recorded.
+    #[inline]
+    pub(crate) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.recording() {
+            Some(recording) => recording.aside(self, work),
+            None => work(),
+        }
     }
 
     /// A session that nobody else has: for a connection, a channel or a plain consumer.

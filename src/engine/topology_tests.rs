@@ -16,7 +16,7 @@ const BERT: Option<SessionId> = Some(SessionId(1_000_002));
 
 fn engine() -> Arc<Engine> {
     let clock = ManualClock::new();
-    Engine::new(Limits::default(), Arc::new(clock.clone()), Some(clock), false, None)
+    Engine::new(Limits::default(), Arc::new(clock.clone()), Some(clock), false, None, None)
 }
 
 /// A code and a text, as a channel is closed with.

@@ -10,8 +10,8 @@ impl Engine {
     ///
     /// On a clock that the broker moves, only moving it makes time pass: the thread sleeps until it is moved.
     pub(crate) fn block<T>(&self, deadline: Option<Moment>, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-        let (Some(deadline), true) = (deadline, self.manual.is_some()) else {
-            return block_until(&*self.clock, deadline, attempt);
+        let (Some(deadline), true) = (deadline, self.is_moved()) else {
+            return block_until(self.wall(), deadline, attempt);
         };
         if let Some(value) = attempt() {
             return Some(value);
@@ -25,6 +25,11 @@ impl Engine {
             None => Some(None),
         })
         .flatten()
+    }
+
+    /// Whether only its owner makes time pass.
+    fn is_moved(&self) -> bool {
+        self.manual.is_some() && self.recording().is_none_or(|recording| recording.real().is_none())
     }
 
     /// Sets an alarm, which is taken back when the value is dropped.

@@ -1,7 +1,8 @@
 //! Floor 6, feature `testing`: a broker for tests, with RabbitMQ's rules and a clock that the test moves.
 //!
-//! A [`TestBroker`] is a [`Broker`](crate::Broker) of its own: it shares nothing with any other, starts no thread, and its time stands
-//! still until the test moves it.
+//! A [`TestBroker`] is a [`Broker`](crate::Broker) of its own: it shares nothing with any other, starts no thread, and
+//! its time stands still until the test moves it. What another broker has recorded is done again by
+//! [`Trace::replay`](crate::Trace::replay).
 
 mod activity;
 mod ending;
@@ -11,6 +12,7 @@ mod settle;
 mod story;
 mod test_broker;
 mod time;
+mod trace;
 mod watch;
 
 pub use activity::Activity;
@@ -20,3 +22,4 @@ pub use selected::{Once, Selection};
 pub use story::Story;
 pub use test_broker::TestBroker;
 pub use time::Fired;
+pub use trace::{Divergence, ReplayReport};

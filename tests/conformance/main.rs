@@ -5,16 +5,50 @@
 //! `LEVERET_CONFORMANCE_TEXTS=1` the texts of closes that differ are printed; they are not part of the verdict. The
 //! last line is always `conformance: N passed, M failed`. No case is treated apart from the others, and none is skipped.
 
-mod adapter;
 mod case;
-mod compare;
 mod matrix;
+
+// The runner is that of `leveret::testing`, and the format that of `leveret::Trace`: the same files. They are compiled here
+// once more, over the public API, since neither needs a feature to be tested; a dev-dependency of the crate on itself would
+// have every test build of the crate with all of its features.
+#[path = "../../src/trace/mod.rs"]
+#[allow(dead_code, unused_imports, unreachable_pub)]
+mod trace;
+
+#[path = "../../src/testing/trace/adapter.rs"]
+mod adapter;
+#[path = "../../src/testing/trace/compare.rs"]
+mod compare;
+#[path = "../../src/testing/trace/names.rs"]
 mod names;
+#[path = "../../src/testing/trace/run.rs"]
+#[allow(dead_code)]
 mod run;
-mod schema;
-mod value;
+
+/// The floors that they stand on, as the public API shows them.
+mod base {
+    pub(crate) use leveret::Moment;
+}
+
+mod message {
+    pub(crate) use leveret::{Message, Properties, ShortStr, Table, Value};
+}
+
+mod engine {
+    pub(crate) use leveret::{
+        ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDelete,
+    };
+}
+
+mod api {
+    pub(crate) use leveret::{
+        Acknowledge, Broker, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Connection, Consume,
+        NotPublished, Publish, Qos, Requeue, Scope, Tags,
+    };
+}
 
 use case::{Body, Case};
+use leveret::Broker;
 use run::Report;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -192,11 +226,16 @@ fn replay_guarded(path: &Path) -> Result<Report, String> {
     })
 }
 
+/// A broker as every case begins with it.
+pub(crate) fn fresh_broker() -> Broker {
+    Broker::builder().manual_time().build()
+}
+
 fn replay(path: &Path) -> Result<Report, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}\n", path.display()))?;
     let case = Case::parse(&text).map_err(|why| format!("{} is malformed: {why}\n", path.display()))?;
     let replayed = match &case.body {
-        Body::Scenario(steps) => run::replay(steps),
+        Body::Scenario(steps) => run::replay(fresh_broker(), steps).map_err(|stopped| stopped.to_string()),
         Body::Matrix(matrix) => matrix::replay(matrix).map(|()| Report::default()),
     };
     replayed.map_err(|why| format!("{}: {}\n  {why}", case.name, case.about))

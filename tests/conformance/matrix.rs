@@ -3,7 +3,6 @@
 use super::adapter::{self, Outcome, Parameters};
 use super::case::Matrix;
 use super::compare::brief;
-use super::run;
 use leveret::Channel;
 use serde_json::{Map, Value as Json, json};
 
@@ -12,7 +11,7 @@ const EXCHANGE: &str = "matrix";
 
 /// Binds all queues, publishes all messages, and empties the queues: each body is the number of its message.
 pub(crate) fn replay(matrix: &Matrix) -> Result<(), String> {
-    let broker = run::fresh_broker();
+    let broker = super::fresh_broker();
     let connection = broker.connect().map_err(|close| format!("does not connect: {close}"))?;
     let channel = connection.open_channel().map_err(|close| format!("no channel opens: {close}"))?;
     declare(&channel, matrix)?;

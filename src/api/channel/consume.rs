@@ -2,12 +2,13 @@
 
 use super::event::delivery;
 use super::inbox::{Consumer, Inbox};
+use super::told::delivery_fields;
 use super::{Acknowledge, Channel, Close, Consume, Fault, GetOk, Qos, State};
 use crate::base::{Name, ReplyCode};
 use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::sink::{Place, Sink};
-use crate::engine::{TopologyError, check_arguments};
+use crate::engine::{TopologyError, With, check_arguments};
 use crate::message::Table;
 use crate::queue::QueueKind;
 use crate::queue::effect::{AttachError, ConsumerSpec};
@@ -27,6 +28,14 @@ impl Channel {
     ///
     /// The [`Close`] of the connection, 540, for a limit in bytes, which RabbitMQ does not implement.
     pub fn basic_qos(&self, qos: Qos) -> Result<(), Close> {
+        let with = |with: &mut With| {
+            with.number("prefetch_count", qos.count.into()).number("prefetch_size", qos.size.into());
+            with.flag("global", qos.global);
+        };
+        self.told_plainly("basic.qos", Some("basic.qos-ok"), with, || self.limit(qos))
+    }
+
+    fn limit(&self, qos: Qos) -> Result<(), Close> {
         self.run("basic.qos", |channel, state| {
             let Inbox { credit, .. } = &*channel.cell.inbox;
             if qos.size != 0 {
@@ -55,6 +64,14 @@ impl Channel {
     /// 540 for a quorum queue on a channel with a global limit, 506 at `Limits::consumers_per_queue`, or where the channel
     /// holds `Limits::unacked_messages` unsettled or leaves `Limits::channel_events` unreceived.
     pub fn basic_consume(&self, request: &Consume) -> Result<Name, Close> {
+        let reply = |tag: &Result<Name, Close>, fields: &mut With| {
+            fields.text("consumer_tag", tag.as_deref().unwrap_or_default());
+            Some("basic.consume-ok")
+        };
+        self.told("basic.consume", |with| consume_parameters(with, request), reply, || self.start(request))
+    }
+
+    fn start(&self, request: &Consume) -> Result<Name, Close> {
         self.run_on_queue("basic.consume", &request.queue, |channel, state, queue| {
             check_arguments(&request.arguments, &channel.engine().limits)?;
             let tag = channel.free_tag(&request.tag)?;
@@ -73,7 +90,7 @@ impl Channel {
     ///
     /// The [`Close`] that ended the connection, or ends it now.
     pub fn basic_cancel(&self, consumer_tag: &str) -> Result<(), Close> {
-        self.run("basic.cancel", |channel, state| {
+        let work = |channel: &Self, state: &mut State| {
             if channel.cancel_replies(state, consumer_tag) {
                 return Ok(());
             }
@@ -81,7 +98,15 @@ impl Channel {
                 channel.engine().detach(&consumer.queue, consumer.id, &mut VecDeque::new());
             }
             Ok(())
-        })
+        };
+        let with = |with: &mut With| {
+            with.text("consumer_tag", consumer_tag);
+        };
+        let reply = |_: &Result<(), Close>, fields: &mut With| {
+            fields.text("consumer_tag", consumer_tag);
+            Some("basic.cancel-ok")
+        };
+        self.told("basic.cancel", with, reply, || self.run("basic.cancel", work))
     }
 
     /// Fetches one message, if one is ready (`basic.get`). The empty name is the queue declared last.
@@ -92,6 +117,13 @@ impl Channel {
     /// for a quorum queue with a single active consumer. Or of the connection: 506 where the channel holds
     /// `Limits::unacked_messages` unsettled.
     pub fn basic_get(&self, queue: &str, acknowledge: Acknowledge) -> Result<Option<GetOk>, Close> {
+        let with = |with: &mut With| {
+            with.text("queue", queue).flag("no_ack", acknowledge == Acknowledge::No);
+        };
+        self.told("basic.get", with, got_fields, || self.fetch(queue, acknowledge))
+    }
+
+    fn fetch(&self, queue: &str, acknowledge: Acknowledge) -> Result<Option<GetOk>, Close> {
         self.run_on_queue("basic.get", queue, |channel, _, queue| {
             let queue = channel.lookup(queue)?;
             if queue.spec.kind == QueueKind::Quorum && queue.look(|state| state.settings().single_active) {
@@ -189,6 +221,18 @@ impl Channel {
             }
         }
     }
+}
+
+fn consume_parameters(with: &mut With, request: &Consume) {
+    with.text("queue", &request.queue).text("consumer_tag", &request.tag).flag("no_local", request.no_local);
+    with.flag("no_ack", request.no_ack).flag("exclusive", request.exclusive).arguments(&request.arguments);
+}
+
+fn got_fields(got: &Result<Option<GetOk>, Close>, fields: &mut With) -> Option<&'static str> {
+    let Ok(Some(got)) = got else { return Some("basic.get-empty") };
+    delivery_fields(fields, &got.delivery);
+    fields.number("message_count", got.message_count);
+    Some("basic.get-ok")
 }
 
 fn no_queue(queue: &QueueCell) -> Fault {

@@ -120,7 +120,7 @@ pub(super) fn delivery(consumer_tag: Option<Name>, delivery_tag: u64, handout: H
 }
 
 /// A direct reply, which is not to be settled.
-fn reply(consumer_tag: Name, delivery_tag: u64, envelope: &Envelope) -> ChannelDelivery {
+pub(super) fn reply(consumer_tag: Name, delivery_tag: u64, envelope: &Envelope) -> ChannelDelivery {
     ChannelDelivery {
         consumer_tag: Some(consumer_tag),
         delivery_tag,
@@ -131,7 +131,7 @@ fn reply(consumer_tag: Name, delivery_tag: u64, envelope: &Envelope) -> ChannelD
     }
 }
 
-fn returned(envelope: &Envelope) -> Returned {
+pub(super) fn returned(envelope: &Envelope) -> Returned {
     Returned {
         code: 312,
         text: "NO_ROUTE",

@@ -16,7 +16,8 @@ use crate::message::SharedEnvelope;
 use crate::queue::effect::{ConsumerId, DeliveryRef, Handout};
 use crate::session::{Answer, Ledger, UnknownTag};
 
-use super::Close;
+use super::{Close, told};
+use crate::engine::Witness;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -100,6 +101,8 @@ pub(super) struct Inbox {
     /// Counts how often enough was received for its queues to go on.
     openings: AtomicUsize,
     inner: Mutex<Inner>,
+    /// Whoever writes down what comes.
+    pub(super) witness: Option<Witness>,
 }
 
 #[derive(Debug, Default)]
@@ -118,7 +121,7 @@ struct Inner {
 }
 
 impl Inbox {
-    pub(super) fn new(session: SessionId, limits: &Limits) -> Arc<Self> {
+    pub(super) fn new(session: SessionId, limits: &Limits, witness: Option<Witness>) -> Arc<Self> {
         let inner = Mutex::new(Rank::Inbox, Inner::default());
         let credit = Arc::new(Credit::new(limits.undrained_deliveries));
         Arc::new(Self {
@@ -128,6 +131,7 @@ impl Inbox {
             told: AtomicUsize::new(0),
             openings: AtomicUsize::new(0),
             inner,
+            witness,
         })
     }
 
@@ -198,6 +202,11 @@ impl Inbox {
     /// A publish is answered. An ack right behind another is told together with it, where nothing before is open.
     pub(super) fn put_answer(&self, answer: Answer) -> Option<Waiter> {
         let mut inner = self.inner.lock();
+        if let Some(witness) = &self.witness
+            && !inner.ended
+        {
+            told::tell_answer(witness, answer);
+        }
         if let Some(Arrival::Ack { number, multiple }) = inner.arrivals.back_mut()
             && answer.covers(*number)
         {
@@ -285,6 +294,9 @@ impl Inbox {
         if inner.ended {
             return None;
         }
+        if let Some(witness) = &self.witness {
+            told::tell(witness, &arrival);
+        }
         self.told.fetch_add(1, Ordering::AcqRel);
         inner.arrivals.push_back(arrival);
         inner.first_waiting()
@@ -304,7 +316,14 @@ impl Inbox {
             (dropped, kept) = std::mem::take(&mut inner.arrivals).into_iter().partition(is_delivery);
             inner.arrivals.extend(kept);
         }
-        inner.arrivals.extend(close.map(Arrival::Closed));
+        let close = close.map(Arrival::Closed);
+        if let Some(witness) = &self.witness {
+            if unreceived == Unreceived::Dropped {
+                witness.drop_deliveries();
+            }
+            close.iter().for_each(|close| told::tell(witness, close));
+        }
+        inner.arrivals.extend(close);
         let told = inner.arrivals.iter().filter(|arrival| !matches!(arrival, Arrival::Delivery { .. })).count();
         self.told.store(told, Ordering::Release);
         (inner.waiting.take_all().collect(), dropped)
@@ -338,7 +357,11 @@ impl Sink for Inbox {
             return None;
         }
         let delivery_tag = inner.number(queue, Some(tag.clone()), handout.claim.reference());
-        inner.arrivals.push_back(Arrival::Delivery { consumer_tag: tag.clone(), delivery_tag, handout });
+        let arrival = Arrival::Delivery { consumer_tag: tag.clone(), delivery_tag, handout };
+        if let Some(witness) = &self.witness {
+            told::tell(witness, &arrival);
+        }
+        inner.arrivals.push_back(arrival);
         inner.first_waiting()
     }
 

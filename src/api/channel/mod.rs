@@ -14,6 +14,7 @@ mod publish;
 mod receive;
 mod reply;
 mod settle;
+mod told;
 mod topology;
 mod transact;
 
@@ -23,6 +24,7 @@ pub(crate) use error::Fault;
 pub use error::{ChannelPublishError, Close, NotPublished, Scope, TryRecvError};
 pub use event::{ChannelDelivery, ChannelEvent, GetOk, Returned};
 pub use receive::RecvChannelEvent;
+pub(crate) use told::{close_fields, declared_fields};
 
 use super::connection::ConnectionCell;
 use crate::base::sync::{Mutex, Rank};
@@ -81,12 +83,19 @@ impl Channel {
     ///
     /// The [`Close`] that ended the connection, or ends it now: 504 where the channel is closed.
     pub fn close(&self) -> Result<(), Close> {
-        self.run("channel.close", |channel, state| {
-            channel.cell.shut(state, None);
-            Ok(())
-        })?;
-        self.cell.connection.forget(self.cell.number, &self.cell);
-        Ok(())
+        self.told_plainly(
+            "channel.close",
+            Some("channel.close-ok"),
+            |_| {},
+            || {
+                self.run("channel.close", |channel, state| {
+                    channel.cell.shut(state, None);
+                    Ok(())
+                })?;
+                self.cell.connection.forget(self.cell.number, &self.cell);
+                Ok(())
+            },
+        )
     }
 
     fn engine(&self) -> &Engine {
@@ -160,6 +169,9 @@ impl Channel {
 impl Drop for Channel {
     /// Closes it, where it is open.
     fn drop(&mut self) {
+        if self.cell.inbox.witness.is_some() && self.is_open() {
+            let _ = self.close();
+        }
         self.cell.end(None);
         self.cell.connection.forget(self.cell.number, &self.cell);
     }
@@ -191,7 +203,8 @@ struct State {
 impl ChannelCell {
     pub(crate) fn new(connection: Arc<ConnectionCell>, number: u16) -> Self {
         let engine = connection.engine();
-        let inbox = Inbox::new(engine.next_session(), &engine.limits);
+        let witness = connection.witness(number);
+        let inbox = Inbox::new(engine.next_session(), &engine.limits, witness);
         let state = Mutex::new(Rank::Channel, State::default());
         Self { connection, number, open: AtomicBool::new(true), inbox, state }
     }

@@ -1,13 +1,15 @@
 //! Publishing: checks in RabbitMQ's order, then the route, then the queues; or all but the last, in a transaction.
 
+use super::told::{message_fields, name_parameter};
 use super::{Channel, ChannelPublishError, Fault, NotPublished, Publish, State};
 use crate::base::{Name, ReplyCode};
 use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::waiter::wake_all;
-use crate::engine::{Cells, NoRoute};
+use crate::engine::{Cells, NoRoute, With};
 use crate::message::{Envelope, InvalidMessage, Message, SharedEnvelope};
 use crate::queue::QueueKind;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A publish that a transaction holds. Its way is decided already.
@@ -34,7 +36,19 @@ impl Channel {
     /// for `immediate`), or a bound that is met, which leaves the channel open.
     #[allow(clippy::result_large_err)] // The message comes back in it.
     pub fn basic_publish(&self, publish: &Publish, message: Message) -> Result<(), ChannelPublishError> {
-        let mut message = Some(message);
+        // Read by whoever writes it down, and taken by the publish after that.
+        let message = Cell::new(Some(message));
+        let with = |with: &mut With| {
+            let given = message.take().unwrap_or_else(|| Message::new(""));
+            publish_parameters(with, publish, &given);
+            message.set(Some(given));
+        };
+        self.told_plainly("basic.publish", None, with, || self.publish_now(publish, message.take()))
+    }
+
+    #[allow(clippy::result_large_err)] // As above.
+    fn publish_now(&self, publish: &Publish, message: Option<Message>) -> Result<(), ChannelPublishError> {
+        let mut message = message;
         let outcome = self.run("basic.publish", |channel, state| channel.publish(state, publish, &mut message));
         let reason = match outcome {
             Ok(None) => return Ok(()),
@@ -219,6 +233,13 @@ impl State {
         }
         message
     }
+}
+
+fn publish_parameters(with: &mut With, publish: &Publish, message: &Message) {
+    name_parameter(with, "exchange", &publish.exchange);
+    name_parameter(with, "routing_key", &publish.routing_key);
+    with.flag("mandatory", publish.mandatory).flag("immediate", publish.immediate);
+    message_fields(with, message);
 }
 
 /// How a publish ended.

@@ -37,7 +37,7 @@ impl Channel {
     /// [`TryRecvError::Empty`] where nothing came in time, [`TryRecvError::Closed`] where the channel is closed and all
     /// was received.
     pub fn recv_timeout(&self, timeout: Duration) -> Result<ChannelEvent, TryRecvError> {
-        self.block(Some(self.engine().clock.now() + timeout))
+        self.block(Some(self.engine().now() + timeout))
     }
 
     /// Waits for the next event, on any executor. `None` where the channel is closed and all was received.
@@ -95,7 +95,7 @@ impl Channel {
             Poll::Ready(event) => Some(event),
             Poll::Pending => None,
         };
-        match block_until(&*self.engine().clock, deadline, attempt) {
+        match block_until(self.engine().wall(), deadline, attempt) {
             Some(event) => event.ok_or(TryRecvError::Closed),
             None => Err(TryRecvError::Empty),
         }
@@ -111,7 +111,7 @@ impl Channel {
                     next.wake();
                 }
                 if matches!(arrival, Arrival::Delivery { .. }) && inbox.received() {
-                    self.resume();
+                    self.engine().aside(|| self.resume());
                 }
                 Poll::Ready(Some(arrival.into()))
             }

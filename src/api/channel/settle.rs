@@ -1,8 +1,10 @@
 //! Settling: ack, nack, reject and recover, by delivery tags.
 
 use super::inbox::Unsettled;
+use super::told::{requeue_parameter, tags_parameters};
 use super::{Channel, Close, Fault, Requeue, State, Tags};
 use crate::base::ReplyCode;
+use crate::engine::With;
 use crate::port::Cause;
 use crate::queue::effect::{DeliveryRef, Settlement};
 use crate::session::{Groups, UnknownTag};
@@ -32,7 +34,9 @@ impl Channel {
     /// A [`Close`] of this channel: 406 for a tag that is not outstanding, with [`Tags::UpTo`] too, or for a
     /// transaction that holds `Limits::transaction_operations`.
     pub fn basic_ack(&self, tags: impl Into<Tags>) -> Result<(), Close> {
-        self.settle("basic.ack", tags.into(), Settlement::Ack)
+        let tags = tags.into();
+        let with = |with: &mut With| tags_parameters(with, tags);
+        self.told_plainly("basic.ack", None, with, || self.settle("basic.ack", tags, Settlement::Ack))
     }
 
     /// Gives deliveries back to their queues, or lets them die (`basic.nack`): one by its tag, or [`Tags::UpTo`] a tag.
@@ -41,7 +45,12 @@ impl Channel {
     ///
     /// As [`Channel::basic_ack`].
     pub fn basic_nack(&self, tags: impl Into<Tags>, requeue: Requeue) -> Result<(), Close> {
-        self.settle("basic.nack", tags.into(), requeue.into())
+        let tags = tags.into();
+        let with = |with: &mut With| {
+            tags_parameters(with, tags);
+            requeue_parameter(with, requeue);
+        };
+        self.told_plainly("basic.nack", None, with, || self.settle("basic.nack", tags, requeue.into()))
     }
 
     /// Gives one delivery back to its queue, or lets it die (`basic.reject`).
@@ -50,7 +59,12 @@ impl Channel {
     ///
     /// As [`Channel::basic_ack`].
     pub fn basic_reject(&self, tag: u64, requeue: Requeue) -> Result<(), Close> {
-        self.settle("basic.reject", Tags::One(tag), requeue.into())
+        let tags = Tags::One(tag);
+        let with = |with: &mut With| {
+            tags_parameters(with, tags);
+            requeue_parameter(with, requeue);
+        };
+        self.told_plainly("basic.reject", None, with, || self.settle("basic.reject", tags, requeue.into()))
     }
 
     /// Gives everything outstanding back to its queues (`basic.recover`), in a transaction too.
@@ -59,7 +73,7 @@ impl Channel {
     ///
     /// The [`Close`] of the connection, 540, for [`Requeue::No`], which RabbitMQ does not implement.
     pub fn basic_recover(&self, requeue: Requeue) -> Result<(), Close> {
-        self.recover("basic.recover", requeue)
+        self.recover("basic.recover", Some("basic.recover-ok"), requeue)
     }
 
     /// As [`Channel::basic_recover`]; on the wire it has no reply (`basic.recover-async`).
@@ -68,18 +82,19 @@ impl Channel {
     ///
     /// As [`Channel::basic_recover`].
     pub fn basic_recover_async(&self, requeue: Requeue) -> Result<(), Close> {
-        self.recover("basic.recover-async", requeue)
+        self.recover("basic.recover-async", None, requeue)
     }
 
-    fn recover(&self, method: &'static str, requeue: Requeue) -> Result<(), Close> {
-        self.run(method, |channel, _| {
+    fn recover(&self, method: &'static str, reply: Option<&'static str>, requeue: Requeue) -> Result<(), Close> {
+        let work = |channel: &Self, _: &mut State| {
             if requeue == Requeue::No {
                 return Err(Fault::new(ReplyCode::NotImplemented, "requeue=false"));
             }
             let entries = channel.cell.inbox.take_all();
             channel.settle_now(entries, Settlement::Requeue, Cause::Recovered);
             Ok(())
-        })
+        };
+        self.told_plainly(method, reply, |with| requeue_parameter(with, requeue), || self.run(method, work))
     }
 
     fn settle(&self, method: &'static str, tags: Tags, settlement: Settlement) -> Result<(), Close> {

@@ -2,7 +2,7 @@
 
 use super::inbox::Unsettled;
 use super::publish::Verdict;
-use super::{Channel, Close, Fault};
+use super::{Channel, Close, Fault, State};
 use crate::port::Cause;
 use crate::queue::QueueKind;
 use crate::queue::effect::Settlement;
@@ -22,7 +22,8 @@ impl Channel {
     ///
     /// A [`Close`] of this channel: 406 on a transactional one.
     pub fn confirm_select(&self) -> Result<(), Close> {
-        self.run("confirm.select", |_, state| Ok(state.session.confirm_select()?))
+        let work = || self.run("confirm.select", |_, state| Ok(state.session.confirm_select()?));
+        self.told_plainly("confirm.select", Some("confirm.select-ok"), |_| {}, work)
     }
 
     /// Opens a transaction (`tx.select`): publishes and settlements take effect with the commit. Once more changes
@@ -32,7 +33,8 @@ impl Channel {
     ///
     /// A [`Close`] of this channel: 406 in confirm mode.
     pub fn tx_select(&self) -> Result<(), Close> {
-        self.run("tx.select", |_, state| Ok(state.session.tx_select()?))
+        let work = || self.run("tx.select", |_, state| Ok(state.session.tx_select()?));
+        self.told_plainly("tx.select", Some("tx.select-ok"), |_| {}, work)
     }
 
     /// Carries out what the transaction holds, the publishes first, and opens the next one (`tx.commit`).
@@ -42,6 +44,10 @@ impl Channel {
     /// A [`Close`] of this channel: 406 where no transaction is open, or where a queue refused a message; then all else
     /// has taken effect.
     pub fn tx_commit(&self) -> Result<(), Close> {
+        self.told_plainly("tx.commit", Some("tx.commit-ok"), |_| {}, || self.commit())
+    }
+
+    fn commit(&self) -> Result<(), Close> {
         self.run("tx.commit", |channel, state| {
             let committed = state.session.transactional()?.commit();
             // What the channel says itself comes before what its queues do.
@@ -73,10 +79,11 @@ impl Channel {
     ///
     /// A [`Close`] of this channel: 406 where no transaction is open.
     pub fn tx_rollback(&self) -> Result<(), Close> {
-        self.run("tx.rollback", |channel, state| {
+        let work = |channel: &Self, state: &mut State| {
             let entries = state.session.transactional()?.rollback();
             channel.cell.inbox.restore(entries);
             Ok(())
-        })
+        };
+        self.told_plainly("tx.rollback", Some("tx.rollback-ok"), |_| {}, || self.run("tx.rollback", work))
     }
 }

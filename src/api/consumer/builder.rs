@@ -1,11 +1,14 @@
 //! How a consumer is asked for.
 
 use super::Consumer;
+use crate::api::recorded::consuming::{Asked, told_open};
 use crate::api::source::Source;
 use crate::base::{Credit, Name, NameTooLong};
 use crate::engine::mailbox::Mailbox;
+use crate::engine::proxy::Proxy;
+use crate::engine::replies::REPLY_TO;
 use crate::engine::sink::Place;
-use crate::engine::{Engine, TopologyError};
+use crate::engine::{Engine, Recording, TopologyError};
 use crate::queue::effect::{AttachError, ConsumerSpec};
 use std::collections::VecDeque;
 use std::fmt;
@@ -86,17 +89,42 @@ impl<'a> ConsumerBuilder<'a> {
         if engine.is_stopped() {
             return Err(ConsumeError::Queue(TopologyError::Closed));
         }
-        let source = Arc::new(Source::find_shared(engine, self.queue)?);
+        match &engine.recording {
+            None => self.attach(None),
+            // A channel has an answer to these names.
+            Some(_) if self.queue.is_empty() || self.queue == REPLY_TO => self.attach(None),
+            Some(recording) => {
+                let tag = self.tag.clone();
+                let asked = Asked {
+                    queue: self.queue,
+                    tag: tag.as_deref(),
+                    no_ack: self.no_ack,
+                    exclusive: self.exclusive,
+                    priority: self.priority,
+                    prefetch: self.prefetch,
+                };
+                told_open(recording, engine, &asked, |label| self.attach(Some((recording, label))))
+            }
+        }
+    }
+
+    /// Opens the consumer; with a log, under this label.
+    fn attach(self, recorded: Option<(&Arc<Recording>, &str)>) -> Result<Consumer, ConsumeError> {
+        let engine = self.engine;
+        let mut source = Source::find_shared(engine, self.queue)?;
         let tag = match self.tag {
             Some(tag) => Name::new(tag)?,
             None => Name::known(&format!("amq.ctag-{}", engine.next_name())),
         };
+        source.proxy = recorded
+            .map(|(recording, label)| Arc::new(Proxy::of_consumer(recording, label, source.cell.serial, tag.clone())));
+        let source = Arc::new(source);
         let session = engine.next_session();
         // A prefetch of some windows bounds well enough how much one act hands over.
         let window = engine.limits.undrained_deliveries;
         let bounded = !self.no_ack && self.prefetch > 0 && self.prefetch as usize / WINDOWS <= window;
         let credit = Arc::new(if bounded { Credit::unbounded() } else { Credit::new(window) });
-        let (mailbox, ring) = Mailbox::new(self.prefetch);
+        let (mailbox, ring) = Mailbox::new(self.prefetch, source.proxy.clone());
         let spec = ConsumerSpec {
             session,
             credit: Arc::clone(&credit),

@@ -9,6 +9,7 @@ pub use stream::Iter;
 use super::channel::TryRecvError;
 use super::deliveries::Deliveries;
 use super::delivery::{Delivery, show_count};
+use super::recorded;
 use super::source::Source;
 use crate::base::{Credit, Name, SessionId};
 use crate::engine::mailbox::{Fetched, Ring};
@@ -196,11 +197,14 @@ impl Consumer {
     pub fn cancel(&mut self) {
         if !self.cancelled {
             self.cancelled = true;
-            let _deferred = self.source.engine.quietly();
-            let mut behind = VecDeque::new();
-            self.source.engine.detach(&self.source.cell, self.id, &mut behind);
-            self.drained.extend(std::iter::from_fn(|| self.ring.pop()));
-            self.drained.append(&mut behind);
+            let source = Arc::clone(&self.source);
+            let _deferred = source.engine.quietly();
+            recorded::consuming::told_cancel(&source, &self.tag, || {
+                let mut behind = VecDeque::new();
+                self.source.engine.detach(&self.source.cell, self.id, &mut behind);
+                self.drained.extend(std::iter::from_fn(|| self.ring.pop()));
+                self.drained.append(&mut behind);
+            });
         }
     }
 
@@ -236,9 +240,9 @@ impl Consumer {
 
     /// Lets the queue go on. The delivery that is in the consumer's hands comes back if foreign code panics.
     fn resume_with(&self, handout: Handout) -> Option<Handout> {
-        let Source { engine, cell } = &*self.source;
+        let Source { engine, cell, .. } = &*self.source;
         if !engine.is_heard() {
-            engine.resume(cell, self.session);
+            engine.aside(|| engine.resume(cell, self.session));
             return Some(handout);
         }
         let mut held = Deliveries::new(&self.source, VecDeque::from([handout]));
@@ -269,7 +273,7 @@ impl Consumer {
         if self.cancelled {
             return Err(TryRecvError::Closed);
         }
-        let Source { engine, cell } = &*self.source;
+        let Source { engine, cell, .. } = &*self.source;
         // What was acknowledged may make room for more.
         if waiter.is_none() && !self.ring.is_stirred() && !cell.owes() {
             return Err(TryRecvError::Empty);
@@ -292,7 +296,7 @@ impl Consumer {
 
     fn wait_longer_by(&mut self, span: Option<Duration>) -> Result<(), TryRecvError> {
         let engine = Arc::clone(&self.source.engine);
-        let deadline = span.map(|span| engine.clock.now() + span);
+        let deadline = span.map(|span| engine.now() + span);
         let once = |ready| (ready != Err(TryRecvError::Empty)).then_some(ready);
         // A delivery that is about to come is cheaper to wait for awake.
         if let Some(ready) = soon(|| once(self.ready(None))) {

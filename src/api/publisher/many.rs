@@ -193,7 +193,8 @@ impl Publisher {
                 None => self.route(first)?,
             };
             // A route that is not remembered is that message's alone; a direct reply goes elsewhere as well.
-            let is_plain = matches!(at, At::Place(_)) && !self.engine.may_be_reply(&first);
+            // A log has each message as a step of its own.
+            let is_plain = self.label.is_none() && matches!(at, At::Place(_)) && !self.engine.may_be_reply(&first);
             let [cell] = self.routes.cells(at).as_slice() else { return Ok(Some((first, at))) };
             if !is_plain {
                 return Ok(Some((first, at)));

@@ -8,10 +8,11 @@ mod send;
 pub use error::{PublishError, PublishErrorKind, SendManyError};
 pub use many::RoutedMany;
 
+use crate::api::recorded::publishing::{Asked, told_attempt};
 use crate::base::Name;
 use crate::engine::cell::QueueCell;
 use crate::engine::{Engine, NoRoute, Outcome};
-use crate::message::{Envelope, Message, SharedEnvelope};
+use crate::message::{Envelope, Message, Properties, SharedEnvelope};
 use route_cache::{At, RouteCache};
 use send::First;
 use std::fmt;
@@ -62,6 +63,8 @@ pub struct Publisher {
     exchange: Name,
     mandatory: bool,
     routes: RouteCache,
+    /// The channel that stands for it in a log.
+    label: Option<Box<str>>,
 }
 
 /// Where a message went: the confirm. It is in every queue that it should be in.
@@ -90,7 +93,8 @@ impl Publisher {
             }
         }
         let routes = RouteCache::new(engine.limits.cached_routes);
-        Ok(Self { engine: Arc::clone(engine), exchange, mandatory: false, routes })
+        let label = new_label(engine);
+        Ok(Self { engine: Arc::clone(engine), exchange, mandatory: false, routes, label })
     }
 
     /// The exchange's name.
@@ -122,6 +126,14 @@ impl Publisher {
 
     /// Publishes a message without waiting, by its route.
     fn give_now(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
+        if self.label.is_none() {
+            return self.give_untold(envelope, at);
+        }
+        let given = SharedEnvelope::clone(&envelope);
+        self.told(&given, |publisher| publisher.give_untold(envelope, at), |given| Some(given.as_ref().copied()))
+    }
+
+    fn give_untold(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
         let outcome = deliver(&self.engine, &envelope, self.routes.cells(at), self.mandatory);
         self.release(at);
         conclude(&self.engine, &outcome, envelope, self.mandatory)
@@ -182,7 +194,7 @@ impl Publisher {
     ///
     /// As [`Publisher::send`], and [`Timeout`](PublishErrorKind::Timeout) with the message.
     pub fn send_timeout(&mut self, key: &str, message: Message, span: Duration) -> Result<Routed, PublishError> {
-        let deadline = self.engine.clock.now() + span;
+        let deadline = self.engine.now() + span;
         match self.send_first(key, message)? {
             First::Sent(routed) => Ok(routed),
             First::Waits(envelope, at) => self.send_by(envelope, at, Some(deadline)),
@@ -228,11 +240,54 @@ impl Publisher {
         }
     }
 
+    /// Makes an attempt to publish, as a step of the log. `ended` tells whether it came to an end, and how.
+    #[cold]
+    fn told<T>(
+        &mut self,
+        envelope: &SharedEnvelope,
+        attempt: impl FnOnce(&mut Self) -> T,
+        ended: impl FnOnce(&T) -> Option<Result<Routed, &PublishError>>,
+    ) -> T {
+        let given = envelope.as_given();
+        self.told_of(envelope.routing_key(), given.properties(), given.body(), attempt, ended)
+    }
+
+    /// As [`Publisher::told`], of a message that is not frozen.
+    fn told_of<T>(
+        &mut self,
+        key: &str,
+        properties: &Properties,
+        body: &[u8],
+        attempt: impl FnOnce(&mut Self) -> T,
+        ended: impl FnOnce(&T) -> Option<Result<Routed, &PublishError>>,
+    ) -> T {
+        let engine = Arc::clone(&self.engine);
+        let (exchange, label, mandatory) = (self.exchange.clone(), self.label.clone(), self.mandatory);
+        let Some(recording) = engine.recording() else { return attempt(self) };
+        let label = label.as_deref();
+        let asked = Asked { label, exchange: &exchange, routing_key: key, properties, body, mandatory };
+        told_attempt(&engine, recording, &asked, || attempt(self), ended)
+    }
+
     /// Lets go of a route that is not remembered.
     #[inline]
     fn release(&mut self, at: At) {
         if matches!(at, At::Passing) {
             self.routes.release();
+        }
+    }
+}
+
+/// What a log calls a new publisher, if there is a log.
+fn new_label(engine: &Engine) -> Option<Box<str>> {
+    engine.recording().map(|recording| recording.next_proxy('p').into())
+}
+
+impl Drop for Publisher {
+    /// Has the log forget it.
+    fn drop(&mut self) {
+        if let (Some(recording), Some(label)) = (self.engine.recording(), &self.label) {
+            recording.forget(label);
         }
     }
 }
@@ -245,6 +300,7 @@ impl Clone for Publisher {
             exchange: self.exchange.clone(),
             mandatory: self.mandatory,
             routes: self.routes.fresh(),
+            label: new_label(&self.engine),
         }
     }
 }

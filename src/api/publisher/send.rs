@@ -59,6 +59,21 @@ impl Publisher {
     /// Gives the message to its queue at once, if it has one queue with room.
     #[inline]
     pub(super) fn send_first(&mut self, key: &str, message: Message) -> Result<First, PublishError> {
+        if self.label.is_some() {
+            return self.send_first_told(key, message);
+        }
+        self.send_first_untold(key, message)
+    }
+
+    /// As [`Publisher::send_first`], as a step of the log where it came to an end.
+    #[cold]
+    fn send_first_told(&mut self, key: &str, message: Message) -> Result<First, PublishError> {
+        let (properties, body) = (message.properties().clone(), message.body().clone());
+        self.told_of(key, &properties, &body, |publisher| publisher.send_first_untold(key, message), ended_first)
+    }
+
+    #[inline]
+    fn send_first_untold(&mut self, key: &str, message: Message) -> Result<First, PublishError> {
         let (envelope, at) = self.prepare(key, message)?;
         let [cell] = self.routes.cells(at).as_slice() else { return Ok(First::Waits(envelope, at)) };
         match self.engine.give(envelope, cell) {
@@ -72,6 +87,9 @@ impl Publisher {
 
     /// Tries again for a while: room that is about to come is cheaper to wait for awake.
     fn send_soon(&mut self, envelope: SharedEnvelope, at: At) -> First {
+        if self.label.is_some() {
+            return First::Waits(envelope, at);
+        }
         let [cell] = self.routes.cells(at).as_slice() else { return First::Waits(envelope, at) };
         let mut unsent = Some(envelope);
         soon(|| {
@@ -118,6 +136,22 @@ impl Publisher {
 
     /// One attempt. `None` where it waits: the waiter is registered.
     fn attempt(&mut self, sending: &mut Sending, waiter: &dyn Fn() -> Waiter) -> Option<Result<Routed, PublishError>> {
+        if self.label.is_none() {
+            return self.attempt_untold(sending, waiter);
+        }
+        let envelope = SharedEnvelope::clone(&sending.envelope);
+        self.told(
+            &envelope,
+            |publisher| publisher.attempt_untold(sending, waiter),
+            |sent| sent.as_ref().map(|sent| sent.as_ref().copied()),
+        )
+    }
+
+    fn attempt_untold(
+        &mut self,
+        sending: &mut Sending,
+        waiter: &dyn Fn() -> Waiter,
+    ) -> Option<Result<Routed, PublishError>> {
         loop {
             if self.engine.is_stopped() {
                 return Some(Err(PublishError::new(PublishErrorKind::Closed, sending.envelope.as_given())));
@@ -188,6 +222,15 @@ impl Publisher {
         self.engine.publishes.count(&sending.outcome);
         sending.given_up(Refusing::TooLarge);
         conclude(&self.engine, &sending.outcome, SharedEnvelope::clone(&sending.envelope), self.mandatory)
+    }
+}
+
+/// How a first attempt ended, if it did.
+fn ended_first(first: &Result<First, PublishError>) -> Option<Result<Routed, &PublishError>> {
+    match first {
+        Ok(First::Sent(routed)) => Some(Ok(*routed)),
+        Ok(First::Waits(..)) => None,
+        Err(error) => Some(Err(error)),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Where the traces meet the public API: one operation in, its reply or its failure out; one polled event in, its
 //! trace form out. Nothing here knows what is expected.
 
-use super::value;
-use leveret::{
-    Acknowledge, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Consume, ExchangeBinding,
-    ExchangeDeclare, ExchangeDelete, Message, NotPublished, Publish, Qos, QueueBinding, QueueDeclare, QueueDelete,
-    Requeue, Scope, Table, Tags,
+use crate::api::{
+    Acknowledge, Channel, ChannelDelivery, ChannelEvent, ChannelPublishError, Close, Consume, NotPublished, Publish,
+    Qos, Requeue, Scope, Tags,
 };
+use crate::engine::{ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDelete};
+use crate::message::{Message, Table};
+use crate::trace::value;
 use serde_json::{Map, Value as Json, json};
 
 /// The parameters of one operation, placeholders replaced. What is not given is empty by its kind.
@@ -269,6 +270,7 @@ pub(crate) fn poll(channel: &Channel) -> Option<Arrival> {
         ChannelEvent::Ack { tag, multiple } => Arrival::Ack { tag, multiple },
         ChannelEvent::Nack { tag, multiple } => Arrival::Nack { tag, multiple },
         ChannelEvent::Closed(close) => Arrival::Closed(close),
+        #[allow(unreachable_patterns)] // Of another crate the events may become more.
         other => Arrival::Event("unknown", object(json!({ "event": format!("{other:?}") }))),
     })
 }

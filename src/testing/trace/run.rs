@@ -5,24 +5,43 @@
 //! are polled, round by round, until a whole round brings nothing.
 
 use super::adapter::{self, Arrival, Outcome, Parameters};
-use super::case::{Event, On, Step};
 use super::compare::{self, CloseText, Confirms};
 use super::names::Names;
-use leveret::{Broker, Channel, Close, Connection};
+use crate::api::{Broker, Channel, Close, Connection};
+use crate::trace::order::{confirms_event, normalise};
+use crate::trace::step::{Event, On, Step};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// More events than this in one step, and the broker is not coming to rest.
 const MOST_EVENTS: usize = 1_000_000;
 
-/// How far a case came.
+/// How far a scenario came.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// How many events were compared.
+    pub(crate) events: usize,
     /// Texts of closes that were compared, equal or not.
     pub(crate) closes: usize,
     /// Where they differ: step, and both texts.
     pub(crate) texts: Vec<(usize, CloseText)>,
+}
+
+/// The first step that went otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopped {
+    /// Counted from 1, and of how many.
+    pub(crate) step: usize,
+    pub(crate) of: usize,
+    /// The step without its events.
+    pub(crate) operation: String,
+    pub(crate) why: String,
+    /// What was expected and seen, where the step was carried out, and both side by side.
+    pub(crate) expected: Vec<String>,
+    pub(crate) seen: Vec<String>,
+    pub(crate) diff: Option<String>,
 }
 
 /// A broker and the connections to it, under the names that the trace gives them.
@@ -61,31 +80,42 @@ struct Seen {
     arrived: Vec<Event>,
 }
 
-/// A broker as every case begins with it.
-pub(crate) fn fresh_broker() -> Broker {
-    Broker::builder().manual_time().build()
-}
-
-/// Replays a scenario up to its first difference.
-pub(crate) fn replay(steps: &[Step]) -> Result<Report, String> {
-    let mut stage = Stage { broker: fresh_broker(), connections: BTreeMap::new() };
+/// Replays a scenario on a broker that is new and whose clock is moved by it alone, up to the first difference.
+pub(crate) fn replay(broker: Broker, steps: &[Step]) -> Result<Report, Box<Stopped>> {
+    let mut stage = Stage { broker, connections: BTreeMap::new() };
     let mut names = Names::default();
     let mut report = Report::default();
     for (at, step) in steps.iter().enumerate() {
-        let failure = |why: &str| format!("step {} of {}: {}\n  {why}\n", at + 1, steps.len(), step.describe());
-        let seen = stage.perform(step, &names).map_err(|why| failure(&why))?;
-        let actual = compare::normalise(seen.reply, seen.arrived);
+        let stopped = |why: String| {
+            let (expected, operation) = (step.then.iter().map(Event::describe).collect(), step.describe());
+            let (step, of) = (at + 1, steps.len());
+            Box::new(Stopped { step, of, operation, why, expected, seen: Vec::new(), diff: None })
+        };
+        let seen = stage.perform(step, &names).map_err(stopped)?;
+        let actual = normalise(seen.reply, seen.arrived);
         match compare::compare(&step.then, &actual, &mut names) {
             Ok(texts) => report.texts.extend(texts.into_iter().map(|text| (at + 1, text))),
             Err(difference) => {
-                let diff = compare::diff(&step.then, &actual, &names);
-                let why = format!("event {}: {}", difference.at + 1, difference.why);
-                return Err(format!("{}  - expected, + actual:\n{diff}", failure(&why)));
+                let mut stopped = stopped(format!("event {}: {}", difference.at + 1, difference.why));
+                stopped.seen = actual.iter().map(Event::describe).collect();
+                stopped.diff = Some(compare::diff(&step.then, &actual, &names));
+                return Err(stopped);
             }
         }
+        report.events += step.then.len();
         report.closes += step.then.iter().filter(|event| event.event.ends_with(".close")).count();
     }
     Ok(report)
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "step {} of {}: {}\n  {}", self.step, self.of, self.operation, self.why)?;
+        match &self.diff {
+            Some(diff) => write!(f, "  - expected, + actual:\n{diff}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Stage {
@@ -271,10 +301,8 @@ impl Wire {
         let Some(arrival) = adapter::poll(&self.channel) else { return Polled::Nothing };
         seen.arrived.push(match arrival {
             Arrival::Event(event, fields) => Event::new(label, event, fields),
-            Arrival::Ack { tag, multiple } => compare::confirms_event(label, &self.confirms.settle(tag, multiple), &[]),
-            Arrival::Nack { tag, multiple } => {
-                compare::confirms_event(label, &[], &self.confirms.settle(tag, multiple))
-            }
+            Arrival::Ack { tag, multiple } => confirms_event(label, &self.confirms.settle(tag, multiple), &[]),
+            Arrival::Nack { tag, multiple } => confirms_event(label, &[], &self.confirms.settle(tag, multiple)),
             Arrival::Closed(close) => return Polled::Closed(close),
         });
         Polled::Seen

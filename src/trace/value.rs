@@ -3,7 +3,7 @@
 //! JSON that went there and back is *canonical*: it has one form for each wire value, so that two of them may be
 //! compared as JSON. What the format does not know is an error that says where it stands.
 
-use leveret::{Properties, Table, Value};
+use crate::message::{Properties, ShortStr, Table, Value};
 use serde_json::{Map, Number, Value as Json, json};
 
 /// The key under which the time of a death stands for any time.
@@ -106,8 +106,22 @@ fn canonical_value(json: &Json, any_time: bool) -> Result<Json, String> {
 }
 
 /// Whether this is the form of a time that stands for any.
+#[allow(dead_code)] // For the replay, which is a feature of its own.
 pub(crate) fn is_any_time(json: &Json) -> bool {
     json.as_object().and_then(typed_form).is_some_and(|form| form.0 == "$timestamp" && form.1 == ANY_TIME)
+}
+
+/// Lets every time in a value stand for any.
+pub(crate) fn any_times(json: &mut Json) {
+    if is_time(json) {
+        *json = json!({ "$timestamp": ANY_TIME });
+        return;
+    }
+    match json {
+        Json::Array(items) => items.iter_mut().for_each(any_times),
+        Json::Object(entries) => entries.values_mut().for_each(any_times),
+        _ => {}
+    }
 }
 
 /// Whether this is the canonical form of a time.
@@ -251,7 +265,7 @@ fn set_property(properties: &mut Properties, name: &str, entry: &Json) -> Result
 }
 
 /// The place of one of `TEXTS`.
-fn text_property<'a>(properties: &'a mut Properties, name: &str) -> &'a mut Option<leveret::ShortStr> {
+fn text_property<'a>(properties: &'a mut Properties, name: &str) -> &'a mut Option<ShortStr> {
     match name {
         "content_type" => &mut properties.content_type,
         "content_encoding" => &mut properties.content_encoding,
@@ -276,7 +290,8 @@ pub(crate) fn base64_encode(bytes: &[u8]) -> String {
         let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let digit = (group >> (18 - 6 * place) & 63) as usize;
-            text.push(if place <= chunk.len() { char::from(BASE64[digit]) } else { '=' });
+            let digit = BASE64.get(digit).filter(|_| place <= chunk.len());
+            text.push(digit.map_or('=', |digit| char::from(*digit)));
         }
     }
     text

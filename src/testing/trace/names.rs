@@ -1,12 +1,9 @@
-//! Placeholders: `$q1`, `$t1`, `$r1` and so on stand for names that the broker made.
+//! Placeholders bound: the first event that shows one says which name it stands for.
 //!
-//! The first event that shows one binds it; from then on it is that name, in events and in parameters, and no other
-//! placeholder is.
+//! From then on it is that name, in events and in parameters, and no other placeholder is.
 
+use crate::trace::names::KINDS;
 use serde_json::{Map, Value as Json};
-
-/// The kinds of placeholders and how the names begin that they may stand for.
-const KINDS: [(char, &str); 3] = [('q', "amq.gen-"), ('t', "amq.ctag-"), ('r', "amq.rabbitmq.reply-to.")];
 
 /// What the placeholders of a scenario are bound to so far.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,10 @@
+//! Recording and replaying: what was done to one broker, done again to another, leads to the same.
+//!
+//! The great test is `conformance.rs`: whatever the conformance traces do is recorded just as they have it.
+
+mod conformance;
+mod normal;
+mod plain;
+mod random;
+mod session;
+mod threads;
