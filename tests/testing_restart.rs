@@ -198,3 +198,39 @@ fn a_quorum_queue_counts_what_a_crash_brings_back() {
     }
     assert_eq!((t.queue("q").unwrap().stats().ready, t.queue("dlq").unwrap().stats().ready), (0, 1));
 }
+
+/// A durable queue that stays was once told as deleted, together with the messages that it lost.
+#[test]
+fn what_a_restart_loses_is_told_in_words_that_are_true() {
+    let t = broker(Topology::new().queue(Queue::new("kept")).queue(Queue::new("gone").transient()));
+    send(&t, "kept", Message::new("a").message_id("a").transient());
+    send(&t, "gone", Message::new("b").message_id("b").persistent());
+    t.restart();
+    let history = |id: &str| t.history(id).unwrap();
+    assert_eq!(
+        history("a").losses(),
+        [
+            "#1 is lost: the broker restarted while it was in 'kept', and the message is transient (delivery mode 1), so a restart \
+             loses it even in a durable queue"
+        ]
+    );
+    assert_eq!(
+        history("b").losses(),
+        [
+            "#1 is lost: the broker restarted while it was in 'gone', and the queue is not durable, so a restart ends it with all that \
+             is in it"
+        ]
+    );
+    let fate = |id: &str, queue: &str| history(id).journeys()[0].fate_in(queue).unwrap().to_string();
+    assert_eq!(fate("a", "kept"), "lost in a restart: it is not persistent");
+    assert_eq!(fate("b", "gone"), "lost with the queue: broker restarted");
+    let ledger = t.ledger();
+    assert_eq!(
+        ledger.losses(),
+        [
+            "1 message: lost from 'kept' in a restart, not being persistent",
+            "1 message: went with queue 'gone', which was not durable"
+        ]
+    );
+    assert_eq!((ledger.total.lost, ledger.total.lost_transient), (2, 1));
+}

@@ -50,7 +50,7 @@ pub enum Fate {
     },
     /// It was purged.
     Purged,
-    /// It went with its queue.
+    /// It went with its queue; or the broker restarted, and it was in a durable queue but not persistent.
     LostWithQueue {
         /// Why the queue went.
         cause: Cause,
@@ -167,6 +167,9 @@ impl fmt::Display for Fate {
                 write!(f, "dead-lettered ({reason}) to '{exchange}' with key '{routing_key}'")
             }
             Self::Dropped { reason, why } => write!(f, "dropped ({reason}): {why}"),
+            Self::LostWithQueue { cause: Cause::BrokerRestarted, durable: true } => {
+                f.write_str("lost in a restart: it is not persistent")
+            }
             Self::LostWithQueue { cause, .. } => write!(f, "lost with the queue: {cause}"),
             Self::Refused { why } => write!(f, "refused: {why}"),
             Self::Cut => f.write_str("cut: it would go round for ever"),

@@ -89,7 +89,7 @@ pub struct QueueLedger {
     pub exists: bool,
     /// Whether it is, or was, durable.
     pub durable: bool,
-    /// Messages that came in, dead letters included: the sum of all the following but the last two.
+    /// Messages that came in, dead letters included: the sum of ready, out, dying, acknowledged, dead-lettered, dropped, purged and lost.
     pub entered: u64,
     /// Messages that are ready.
     pub ready: u64,
@@ -105,8 +105,10 @@ pub struct QueueLedger {
     pub dropped: u64,
     /// Messages purged.
     pub purged: u64,
-    /// Messages that went with the queue.
+    /// Messages that went with the queue, or were lost from it in a restart.
     pub lost: u64,
+    /// Of those lost, messages that were not persistent, in a durable queue, when the broker restarted.
+    pub lost_transient: u64,
     /// Messages that the queue did not take.
     pub refused: u64,
     /// Dead letters that the queue was not given, since they would go round for ever.

@@ -4,7 +4,7 @@ use super::ledger::{DropCount, Ledger, PublishLedger, QueueLedger};
 use crate::api::stats::DeadLetterStats;
 use crate::base::Name;
 use crate::message::Reason;
-use crate::port::{Dropping, Fact, Leaving, MessageRef, Refusing, What};
+use crate::port::{Cause, Dropping, Fact, Leaving, MessageRef, Refusing, What};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
@@ -27,6 +27,8 @@ pub(super) struct Counts {
     pub(super) purged: u64,
     lost_ready: u64,
     lost_unacked: u64,
+    /// Of both, transient messages of a durable queue, in a restart.
+    lost_transient: u64,
     pub(super) overflow: u64,
     pub(super) full: u64,
     /// Refused for other reasons.
@@ -213,8 +215,10 @@ impl Counts {
             }
             What::Dropped { reason, why, .. } => count(&mut self.drops, *reason, *why, 1),
             What::Purged => self.purged += 1,
-            What::Lost { unacked: false, .. } => self.lost_ready += 1,
-            What::Lost { unacked: true, .. } => self.lost_unacked += 1,
+            What::Lost { unacked, durable, cause } => {
+                *(if *unacked { &mut self.lost_unacked } else { &mut self.lost_ready }) += 1;
+                self.lost_transient += u64::from(*durable && *cause == Cause::BrokerRestarted);
+            }
             What::Cut => self.cut += 1,
             What::Refused { why } => {
                 self.letters_refused += u64::from(is_letter);
@@ -281,7 +285,7 @@ impl Counts {
         other.refused_drops.iter().for_each(|(reason, why, more)| count(refused, *reason, *why, *more));
     }
 
-    fn fields(&mut self) -> [&mut u64; 19] {
+    fn fields(&mut self) -> [&mut u64; 20] {
         [
             &mut self.entered,
             &mut self.letters,
@@ -296,6 +300,7 @@ impl Counts {
             &mut self.purged,
             &mut self.lost_ready,
             &mut self.lost_unacked,
+            &mut self.lost_transient,
             &mut self.overflow,
             &mut self.full,
             &mut self.refused_else,
@@ -328,6 +333,7 @@ impl Counts {
             dropped: self.dropped(),
             purged: self.purged,
             lost: self.lost_ready + self.lost_unacked,
+            lost_transient: self.lost_transient,
             refused: self.refused(),
             cut: self.cut,
             drops: drops.collect(),

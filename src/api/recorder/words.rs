@@ -19,7 +19,7 @@ pub(super) fn of_fate(journey: &Journey, queue: &str, fate: &Fate, nearest: Opti
             )
         }
         Fate::Dropped { reason, why } => format!("{}, and {}", died(*reason, queue), why_dropped(*why)),
-        Fate::LostWithQueue { cause: Cause::BrokerStopped, durable } => {
+        Fate::LostWithQueue { cause: cause @ (Cause::BrokerStopped | Cause::BrokerRestarted), durable } => {
             let transient = journey.message().properties().delivery_mode != Some(2);
             let survives = match (durable, transient) {
                 (false, _) => "the queue is not durable, so a restart ends it with all that is in it",
@@ -28,7 +28,7 @@ pub(super) fn of_fate(journey: &Journey, queue: &str, fate: &Fate, nearest: Opti
                 }
                 (true, false) => "nothing keeps it on disk",
             };
-            format!("the broker stopped while it was in '{queue}', and {survives}")
+            format!("the {cause} while it was in '{queue}', and {survives}")
         }
         Fate::LostWithQueue { cause, .. } => format!("queue '{queue}' was deleted with it ({cause})"),
         Fate::Cut => format!("it died in '{queue}' before, and would go round for ever"),
@@ -57,9 +57,14 @@ fn of_queue(line: &QueueLedger, losses: &mut Vec<String>) {
     for DropCount { reason, why, count } in &line.drops {
         losses.push(format!("{}: {}, and {}", messages(*count), died(*reason, queue), why_dropped(*why)));
     }
-    if line.lost > 0 {
+    let with_queue = line.lost.saturating_sub(line.lost_transient);
+    if with_queue > 0 {
         let durable = if line.durable { "" } else { ", which was not durable" };
-        losses.push(format!("{}: went with queue '{queue}'{durable}", messages(line.lost)));
+        losses.push(format!("{}: went with queue '{queue}'{durable}", messages(with_queue)));
+    }
+    if line.lost_transient > 0 {
+        losses
+            .push(format!("{}: lost from '{queue}' in a restart, not being persistent", messages(line.lost_transient)));
     }
     if line.cut > 0 {
         losses.push(format!("{}: died in '{queue}' before, and would go round for ever", messages(line.cut)));
