@@ -8,10 +8,10 @@
 //! rejected, and the key leads to the pause that is due; the pause ends with the key of the next attempt:
 //!
 //! ```text
-//! orders ─ attempt.1 … attempt.4 ─▶ work ─ rejected ─▶ failed ─ attempt.1 ─▶ pause.30s  ─ expired ─▶ orders, attempt.2
-//!                                                             ─ attempt.2 ─▶ pause.90s  ─ expired ─▶ orders, attempt.3
-//!                                                             ─ attempt.3 ─▶ pause.480s ─ expired ─▶ orders, attempt.4
-//!                                                             ─ attempt.4 ─▶ dlq
+//! orders ─ attempt.1…4 ─▶ work ─ rejected ─▶ failed ─ attempt.1 ─▶ pause.30s  ─ expired ─▶ orders, as attempt.2
+//!                                                   ─ attempt.2 ─▶ pause.90s  ─ expired ─▶ orders, as attempt.3
+//!                                                   ─ attempt.3 ─▶ pause.480s ─ expired ─▶ orders, as attempt.4
+//!                                                   ─ attempt.4 ─▶ dlq
 //! ```
 
 use leveret::testing::TestBroker;

@@ -1,8 +1,9 @@
 //! Floor 6, feature `testing`: a broker for tests, with RabbitMQ's rules and a clock that the test moves.
 //!
-//! A [`TestBroker`] is a [`Broker`](crate::Broker) of its own: it shares nothing with any other, starts no thread, and
-//! its time stands still until the test moves it. What another broker has recorded is done again by
-//! [`Trace::replay`](crate::Trace::replay).
+//! A [`TestBroker`] is a [`Broker`](crate::Broker) of its own: it shares nothing with any other, and its time stands still
+//! until the test moves it. What follows is the guide (`guide.md`).
+//!
+#![doc = include_str!("guide.md")]
 
 mod activity;
 mod ending;
