@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(t.run_until_quiet(Duration::from_secs(86_400)).await?, Duration::ZERO);
     t.published("events").key("order.cancelled").assert_ids(["o-1"]);
     t.published("events").key("order.created").assert_before(&t.published("events").key("order.cancelled"));
-    t.consumed("unpaid").by("canceller").assert_all_acked().assert_no_redelivery();
+    t.consumed("unpaid").by("canceller").assert_count(1).assert_all_acked().assert_no_redelivery();
     t.assert_nothing_lost();
 
     println!("{}", t.conversation("order 1").ok_or("it was published")?);
