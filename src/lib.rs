@@ -191,6 +191,7 @@
 //! |---|---|
 //! | `port/mod.rs` | Floor 3, the ports: what the engine needs from outside, or tells it, as traits |
 //! | `port/clock.rs` | Clocks: the one place where time comes from |
+//! | `port/injected.rs` | Faults that a test asked for, as facts name them |
 //! | `port/tap.rs` | Taps: whoever listens to what a broker does |
 //! | `port/tap_text.rs` | Facts in words: one line each |
 //! | `port/tap_words.rs` | The reasons that facts give, and how each is said |
@@ -213,6 +214,9 @@
 //! | `engine/explain.rs` | Explaining: where a message would go and what would become of it there, without giving it to anybody |
 //! | `engine/fits.rs` | Whether AMQP, and this broker, can carry a name or a table of arguments at all |
 //! | `engine/listening.rs` | Listening: the ear of one queue |
+//! | `engine/faults.rs` | Faults, for tests: where the engine asks whether something is to go wrong, and what is held back for later |
+//! | `engine/faulty.rs` | What the engine does where a test asked for a fault: publishes that are refused, settlements that are lost, consumers that die, and what was held back and is due |
+//! | `engine/injecting.rs` | Faults of one queue, for tests: what is to happen to its deliveries, and those that it holds back |
 //! | `engine/mailbox.rs` | The mailbox: what a queue put down for a plain consumer that the consumer has not taken yet |
 //! | `engine/motion.rs` | What receivers have before them, for a test that waits until they come to rest |
 //! | `engine/policies.rs` | Policies in force: which one is for a name, and what happens when one comes or goes |
@@ -248,6 +252,7 @@
 //! | `api/channel/ending.rs` | The end of a channel, in its two steps: the inbox ends, then the queues have back what was out |
 //! | `api/channel/error.rs` | What goes wrong on a channel: the close of a channel or connection, and what a publish or a poll can answer beside |
 //! | `api/channel/event.rs` | What a channel receives: deliveries, returns, confirms, cancels, and its end, in one order |
+//! | `api/channel/faulty.rs` | What goes wrong on a channel, for tests: publishes refused, confirms wrong, late or never; a program that dies when it settles |
 //! | `api/channel/inbox.rs` | The inbox: what came to a channel and was not received yet, its delivery tags, and its consumers |
 //! | `api/channel/publish.rs` | Publishing: checks in RabbitMQ's order, then the route, then the queues; or all but the last, in a transaction |
 //! | `api/channel/receive.rs` | Receiving: the one ordered poll of a channel, for threads and for tasks |
@@ -290,6 +295,7 @@
 //! | `api/place.rs` | Places: what a finding or a difference is about, by name |
 //! | `api/publisher/mod.rs` | Publishers: handles to one exchange that remember where their keys lead |
 //! | `api/publisher/error.rs` | Why a message was not published, with the message |
+//! | `api/publisher/faulty.rs` | Publishes that go wrong, for tests: refused, or taken and answered wrongly, late or never |
 //! | `api/publisher/many.rs` | Sending many messages under one key: one route, and the queue asked once for many of them |
 //! | `api/publisher/route_cache.rs` | The route cache: what a publisher remembers of where its keys lead |
 //! | `api/publisher/send.rs` | Sending with back-pressure: wait until every queue has room, then give it to all |
@@ -334,6 +340,22 @@
 //! | `testing/mod.rs` | Floor 6, feature `testing`: a broker for tests, with RabbitMQ's rules and a clock that the test moves |
 //! | `testing/activity.rs` | Activities: work that no queue knows of, such as what a handler does after it has acknowledged |
 //! | `testing/ending.rs` | What a test does to a broker and its clients: restart, kill, disconnect |
+//! | `testing/explore/mod.rs` | Exploring: one test under many orders of events and many faults |
+//! | `testing/explore/actors.rs` | Whoever acts in an exploration: workers, which are functions, and programs, which are futures |
+//! | `testing/explore/choices.rs` | Choices: the numbers that decide a run |
+//! | `testing/explore/control.rs` | The control: what is chosen while the broker works, and what happened so far |
+//! | `testing/explore/exploration.rs` | The exploration as its test has it: a broker, and those who act on it |
+//! | `testing/explore/explorer.rs` | The explorer: one run after the other, and what comes of the first that fails |
+//! | `testing/explore/failure.rs` | What an exploration found |
+//! | `testing/explore/panics.rs` | Panics of a test that is run many times: kept, and not printed |
+//! | `testing/explore/run.rs` | Running: one acts at a time, until nobody can |
+//! | `testing/explore/shrink.rs` | Shrinking: fewer choices that fail as well |
+//! | `testing/faults/mod.rs` | Faults on demand: what a broker, a network or a consumer's program does wrong once in a while, at the moment that a test names |
+//! | `testing/faults/mix.rs` | Faults by chance, the same for the same seed |
+//! | `testing/faults/pattern.rs` | Patterns of routing keys, as topic exchanges have them: `*` is one word, `#` any number of words |
+//! | `testing/faults/report.rs` | What the rules did |
+//! | `testing/faults/rules.rs` | The rules that are in force, and how they answer the engine |
+//! | `testing/faults/select.rs` | A rule in the making: what it is about, when, and what happens |
 //! | `testing/not_settled.rs` | Why a wait did not end: everything that was outstanding |
 //! | `testing/selected.rs` | Selections: the messages that an assertion is about, each with the moment that makes it one of them |
 //! | `testing/settle.rs` | Waiting until a broker has come to rest: counted, not guessed |
@@ -393,7 +415,9 @@ pub use message::{
 };
 #[cfg(feature = "tokio")]
 pub use port::TokioClock;
-pub use port::{Cause, Clock, Dropping, Fact, Leaving, ManualClock, MessageRef, Refusing, SystemClock, Tap, What};
+pub use port::{
+    Cause, Clock, Dropping, Fact, Injected, Leaving, ManualClock, MessageRef, Refusing, SystemClock, Tap, What,
+};
 pub use queue::{
     ApplyTo, Inequivalent, InvalidPolicy, InvalidQueue, Overflow, Policy, PolicyDefinition, QueueKind, Refusal,
     Strategy, Totals, UnknownWord,

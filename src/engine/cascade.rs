@@ -195,6 +195,10 @@ impl Engine {
         let offer = target.act(self, work, |state, effects| {
             let now = self.now_for(state, Some(letter));
             effects.taking(letter, None, |effects| {
+                #[cfg(feature = "testing")]
+                if effects.full(letter) {
+                    return state.refuse(SharedEnvelope::clone(letter), effects);
+                }
                 state.offer_letter(now, SharedEnvelope::clone(letter), is_kept, effects)
             })
         });

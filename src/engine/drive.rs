@@ -161,7 +161,10 @@ impl Engine {
         if self.backlog_length.load(std::sync::atomic::Ordering::Acquire) > 0 {
             return Some(self.clock.now());
         }
-        self.deadlines.earliest().into_iter().chain(self.alarms.earliest()).min()
+        let earliest = self.deadlines.earliest().into_iter().chain(self.alarms.earliest()).min();
+        #[cfg(feature = "testing")]
+        let earliest = earliest.into_iter().chain(self.faults.next_deadline()).min();
+        earliest
     }
 
     /// Fires everything that is due now: in turn, where that is recorded.
@@ -186,6 +189,8 @@ impl Engine {
         let now = self.clock.now();
         loop {
             while self.work_off_backlog() {}
+            #[cfg(feature = "testing")]
+            self.release_held(now);
             let Some(next) = self.deadlines.earliest().filter(|next| *next <= now) else { break };
             self.fire(next, now);
         }

@@ -20,7 +20,13 @@ mod drive;
 mod error;
 mod explain;
 pub(crate) mod facts;
+#[cfg(feature = "testing")]
+pub(crate) mod faults;
+#[cfg(feature = "testing")]
+mod faulty;
 mod fits;
+#[cfg(feature = "testing")]
+mod injecting;
 mod listening;
 pub(crate) mod mailbox;
 #[cfg(feature = "testing")]
@@ -99,6 +105,9 @@ pub(crate) struct Engine {
     pub(crate) replies: Replies,
     /// Whoever listens.
     pub(crate) ear: Option<Arc<Ear>>,
+    /// What goes wrong, for tests.
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Arc<faults::Faults>,
     driver: Driver,
     backlog: Mutex<VecDeque<Letter>>,
     backlog_length: AtomicUsize,
@@ -179,6 +188,8 @@ impl Engine {
             publishes: PublishCounts::default(),
             replies: Replies::new(),
             ear,
+            #[cfg(feature = "testing")]
+            faults: Arc::new(faults::Faults::new()),
             driver: Driver::new(threaded.then(|| engine.clone())),
             backlog: Mutex::new(Rank::Leaf, VecDeque::new()),
             backlog_length: AtomicUsize::new(0),

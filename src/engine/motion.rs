@@ -41,8 +41,10 @@ impl QueueCell {
     fn receivers(&self) -> Vec<Receiver> {
         self.with_sinks(|sinks| {
             let receivers = sinks.iter().map(|sink| {
+                let mut receiving = sink.receiving();
+                receiving.mail += sinks.held(sink.consumer);
                 let (queue, tag) = (self.spec.name.clone(), sink.tag.clone());
-                Receiver { queue, tag, session: sink.session, receiving: sink.receiving() }
+                Receiver { queue, tag, session: sink.session, receiving }
             });
             receivers.collect()
         })

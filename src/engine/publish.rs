@@ -176,6 +176,15 @@ impl Engine {
         }
     }
 
+    /// Whether every message goes the way on which a test's faults are asked for.
+    #[inline]
+    pub(crate) fn goes_slowly(&self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.faults.is_armed();
+        #[cfg(not(feature = "testing"))]
+        false
+    }
+
     /// Lends one of the router's buffers.
     fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
         let mut scratch = self.scratches.lock().pop().unwrap_or_default();

@@ -23,6 +23,21 @@ impl Engine {
         settlement: Settlement,
         cause: Cause,
     ) -> bool {
+        #[cfg(feature = "testing")]
+        if self.faults.is_armed() {
+            return self.settle_doomed(cell, refs, settlement, cause);
+        }
+        self.settle_now(cell, refs, settlement, cause)
+    }
+
+    /// As [`Engine::settle`], whatever a test asked for.
+    pub(super) fn settle_now(
+        &self,
+        cell: &Arc<QueueCell>,
+        refs: &[DeliveryRef],
+        settlement: Settlement,
+        cause: Cause,
+    ) -> bool {
         let settled = self.act(cell, |state, effects| {
             effects.because(cause);
             let now = self.now_for(state, None);
@@ -109,6 +124,8 @@ impl Engine {
         let _deferred = self.quietly();
         let now = self.clock.now();
         let mut work = Work::default();
+        #[cfg(feature = "testing")]
+        cell.release_held(self, &mut work, now, Some(consumer));
         let was_here = cell.act(self, &mut work, |state, effects| {
             if let Some(listening) = effects.listening() {
                 listening.detached(consumer, Cause::ConsumerCancelled);

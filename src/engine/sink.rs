@@ -74,6 +74,9 @@ pub(crate) struct Sinks {
     awaited: usize,
     /// Whoever listens to what becomes of messages.
     listening: Option<Box<Listening>>,
+    /// What goes wrong, for tests.
+    #[cfg(feature = "testing")]
+    pub(super) injecting: Option<Box<super::injecting::Injecting>>,
 }
 
 impl Sinks {
@@ -222,6 +225,14 @@ impl Outbox for Sinks {
 
     #[inline(always)]
     fn deliver(&mut self, handout: Handout) {
+        #[cfg(feature = "testing")]
+        let handout = match handout.consumer.and_then(|consumer| self.mailbox(consumer)) {
+            Some(_) => match self.held_back(handout) {
+                Some(handout) => handout,
+                None => return,
+            },
+            None => handout,
+        };
         // A consumer that is just coming in has no sink yet: its first deliveries wait.
         match handout.consumer.and_then(|consumer| self.mailbox(consumer)) {
             Some(mailbox) => {

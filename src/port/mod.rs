@@ -4,6 +4,7 @@
 //! (they say what happened, as effects) and know none of the three.
 
 mod clock;
+mod injected;
 mod tap;
 mod tap_text;
 mod tap_words;
@@ -12,6 +13,7 @@ mod tap_words;
 mod tokio_clock;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use injected::Injected;
 pub use tap::{Fact, MessageRef, Tap, What};
 pub use tap_words::{Cause, Dropping, Leaving, Refusing};
 #[cfg(feature = "tokio")]

@@ -4,6 +4,7 @@
 //! one list. So facts have one order and gapless numbers, and those of one queue stand in the order in which they
 //! happened. When the call at hand holds no lock any more, the list goes to the tap. A broker without a tap notes nothing.
 
+use super::injected::Injected;
 use super::tap_words::{Cause, Dropping, Leaving, Refusing};
 use crate::base::{Moment, Name};
 use crate::message::{Envelope, Reason, SharedEnvelope};
@@ -304,5 +305,13 @@ pub enum What {
         exchange: Option<Name>,
         /// Its key.
         key: Name,
+    },
+    /// A test had this fault happen (feature `testing`). What follows from it is told as ever: so the ways of messages are
+    /// as they are without it.
+    Fault {
+        /// What happened.
+        fault: Injected,
+        /// The number of the rule that asked for it, from 0 in the order in which they were made; none where an exploration did.
+        rule: Option<u32>,
     },
 }

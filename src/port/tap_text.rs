@@ -57,6 +57,7 @@ impl What {
             Self::ExchangeDeleted { .. } => "exchange deleted",
             Self::Bound { .. } => "bound",
             Self::Unbound { .. } => "unbound",
+            Self::Fault { .. } => "fault",
         }
     }
 
@@ -122,6 +123,8 @@ impl What {
                 let to = exchange.as_ref().map_or(queue, Name::as_str);
                 write!(f, "'{to}' unbound from '{source}' with key '{key}'")
             }
+            Self::Fault { fault, .. } if queue.is_empty() => write!(f, "fault: {fault}"),
+            Self::Fault { fault, .. } => write!(f, "fault in '{queue}': {fault}"),
             _ => Ok(()),
         }
     }

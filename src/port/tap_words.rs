@@ -71,6 +71,8 @@ pub enum Cause {
     BrokerStopped,
     /// The broker restarted.
     BrokerRestarted,
+    /// Its settlement was lost, since a test asked for that ([`What::Fault`](crate::What::Fault)).
+    SettlementLost,
 }
 
 impl Refusing {
@@ -116,6 +118,7 @@ impl Cause {
             Self::Unused => "unused for too long",
             Self::BrokerStopped => "broker stopped",
             Self::BrokerRestarted => "broker restarted",
+            Self::SettlementLost => "its settlement was lost",
         }
     }
 }

@@ -208,6 +208,12 @@ impl Unacked {
         Some(out)
     }
 
+    /// An entry that is out.
+    #[cfg(feature = "testing")]
+    pub(crate) fn get(&self, reference: DeliveryRef) -> Option<&Out> {
+        self.places.get(reference.slot as usize)?.as_ref().filter(|out| out.serial == reference.serial)
+    }
+
     /// What one session has out, in the order in which it was handed over.
     pub(crate) fn of_session(&self, session: SessionId) -> Vec<(DeliveryRef, Option<ConsumerId>)> {
         let mut found: Vec<_> = (self.iter())

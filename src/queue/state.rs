@@ -4,15 +4,21 @@
 //! comes out: no lock, no clock, no waker. The same verbs in the same order have the same effects.
 
 use super::classic::ClassicQueue;
+#[cfg(feature = "testing")]
+use super::effect::Effect;
 use super::effect::{
     AttachError, ConsumerId, ConsumerSpec, DeliveryRef, Done, Handout, Offered, Outbox, QueueLimits, Settlement,
 };
 use super::entry::FreedEnvelopes;
 use super::forecast::Forecast;
 use super::quorum::QuorumQueue;
+#[cfg(feature = "testing")]
+use super::spec::Overflow;
 use super::spec::{QueueKind, Settings};
 use super::totals::{Counts, Totals};
 use crate::base::{Moment, SessionId};
+#[cfg(feature = "testing")]
+use crate::message::Reason;
 use crate::message::{Envelope, SharedEnvelope};
 use std::sync::Arc;
 
@@ -163,6 +169,36 @@ impl QueueState {
                 0
             }
         }
+    }
+
+    /// Refuses a message as if the queue were at its limit: by its own `x-overflow` where that refuses publishes, else as at
+    /// the broker's own bound.
+    #[cfg(feature = "testing")]
+    pub fn refuse(&mut self, envelope: SharedEnvelope, fx: &mut impl Outbox) -> Offered {
+        let overflow = self.settings().overflow;
+        let totals = each!(self, queue => queue.totals_mut());
+        if overflow == Overflow::DropHead {
+            totals.full += 1;
+            return Offered::Full;
+        }
+        totals.refused += 1;
+        if overflow == Overflow::RejectPublishDlx {
+            let (failures, reason) = (envelope.failures(), Reason::MaxLength);
+            fx.push(Effect::Die { envelope, reason, burial: None, failures, refused: true });
+        }
+        Offered::Refused
+    }
+
+    /// Whose these deliveries are, and what they are of: those that are out.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn out(&self, refs: &[DeliveryRef]) -> Vec<(DeliveryRef, SessionId, SharedEnvelope)> {
+        let unacked = each!(ref self, queue => queue.unacked());
+        let found = refs.iter().filter_map(|reference| {
+            let out = unacked.get(*reference)?;
+            Some((*reference, out.session, SharedEnvelope::clone(&out.entry.envelope)))
+        });
+        found.collect()
     }
 
     /// Time has come to `now`: expire what is due.

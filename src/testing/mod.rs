@@ -7,6 +7,8 @@
 
 mod activity;
 mod ending;
+pub mod explore;
+mod faults;
 mod not_settled;
 mod selected;
 mod settle;
@@ -18,6 +20,8 @@ mod watch;
 
 pub use activity::Activity;
 pub use ending::{RestartReport, RestartedQueue};
+pub use explore::{Exploration, Explored, Explorer, Failure, Worker, explore, try_explore};
+pub use faults::{FaultReport, Faults, Rates, Rule, RuleReport, Select};
 pub use not_settled::{GivenUp, NotSettled, Outstanding};
 pub use selected::{Once, Selection};
 pub use story::Story;

@@ -1,6 +1,7 @@
 //! The test broker: a broker, the clock that it goes by, and a watch over what is out.
 
 use super::activity::Activities;
+use super::faults::Rules;
 use super::watch::Watch;
 use crate::api::{Broker, Builder, History, Ledger, Recorder, RecorderBound};
 use crate::port::ManualClock;
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     pub(super) watch: Watch,
     recorder: Recorder,
     pub(super) activities: Activities,
+    pub(super) rules: Arc<Rules>,
     guard_nanos: AtomicU64,
     /// A broker on the system's clock, whose timer thread wakes tasks in real time.
     timer: OnceLock<Broker>,
@@ -124,7 +126,8 @@ impl TestBroker {
         let guard_nanos = AtomicU64::new(nanos(GUARD));
         let recorder = Recorder::new(bound());
         let broker = builder.record(recorder.clone()).tap(watch.clone()).build();
-        let shared = Shared { time, watch, recorder, activities, guard_nanos, timer: OnceLock::new() };
+        let rules = Rules::new();
+        let shared = Shared { time, watch, recorder, activities, rules, guard_nanos, timer: OnceLock::new() };
         Self { broker, shared: Arc::new(shared) }
     }
 

@@ -217,12 +217,22 @@ impl TestBroker {
     }
 
     fn move_to_blocking(&self, moment: Moment) -> Result<(), NotSettled> {
-        match self.time() {
-            Time::Manual(clock) => clock.set(moment),
-            #[cfg(feature = "tokio")]
-            Time::Tokio => return Err(NotSettled::new(self, GivenUp::TokioTime)),
+        if !self.set_clock(moment) {
+            return Err(NotSettled::new(self, GivenUp::TokioTime));
         }
         self.run_due();
         Ok(())
+    }
+
+    /// Moves a clock that is the test's. False where it is tokio's.
+    pub(super) fn set_clock(&self, moment: Moment) -> bool {
+        match self.time() {
+            Time::Manual(clock) => {
+                clock.set(moment);
+                true
+            }
+            #[cfg(feature = "tokio")]
+            Time::Tokio => false,
+        }
     }
 }

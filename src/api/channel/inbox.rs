@@ -224,6 +224,18 @@ impl Inbox {
         self.inner.lock().number(queue, None, reference)
     }
 
+    /// What stands behind these tags.
+    #[cfg(feature = "testing")]
+    pub(super) fn peek(&self, tags: super::Tags) -> Vec<Unsettled> {
+        let is_meant = |tag: u64| match tags {
+            super::Tags::One(one) => tag == one,
+            super::Tags::UpTo(0) => true,
+            super::Tags::UpTo(last) => tag <= last,
+        };
+        let inner = self.inner.lock();
+        inner.ledger.iter().filter(|(tag, _)| is_meant(*tag)).map(|(_, entry)| entry.clone()).collect()
+    }
+
     /// Settles one tag.
     pub(super) fn take(&self, tag: u64) -> Result<Unsettled, UnknownTag> {
         self.inner.lock().ledger.take(tag)

@@ -9,6 +9,8 @@ mod consume;
 mod ending;
 mod error;
 mod event;
+#[cfg(feature = "testing")]
+mod faulty;
 mod inbox;
 mod publish;
 mod receive;

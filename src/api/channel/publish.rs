@@ -15,11 +15,11 @@ use std::sync::Arc;
 /// A publish that a transaction holds. Its way is decided already.
 #[derive(Debug)]
 pub(super) struct Held {
-    envelope: SharedEnvelope,
-    cells: Cells,
+    pub(super) envelope: SharedEnvelope,
+    pub(super) cells: Cells,
     mandatory: bool,
     /// Somebody waited for it as a direct reply.
-    is_reply: bool,
+    pub(super) is_reply: bool,
 }
 
 impl Channel {
@@ -79,6 +79,12 @@ impl Channel {
         }
         let (envelope, cells) = self.prepare(state, publish, message)?;
         state.note_publisher(&cells);
+        #[cfg(feature = "testing")]
+        if let Some(hit) = self.publish_fault(state, &envelope, &cells) {
+            let held = Held { envelope, cells, mandatory: publish.mandatory, is_reply: false };
+            self.publish_faulty(state, held, &hit);
+            return Ok(None);
+        }
         let mut held = Held { envelope, cells, mandatory: publish.mandatory, is_reply: false };
         let is_held = state.session.transaction().is_some();
         if !is_held {

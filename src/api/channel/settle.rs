@@ -98,6 +98,8 @@ impl Channel {
     }
 
     fn settle(&self, method: &'static str, tags: Tags, settlement: Settlement) -> Result<(), Close> {
+        #[cfg(feature = "testing")]
+        self.die_if_doomed(tags);
         self.run(method, |channel, state| {
             let inbox = &channel.cell.inbox;
             let entries = match tags {

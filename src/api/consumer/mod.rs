@@ -208,6 +208,16 @@ impl Consumer {
         }
     }
 
+    /// Whether something can be received now.
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_mail(&mut self) -> Result<bool, TryRecvError> {
+        match self.ready(None) {
+            Ok(()) => Ok(true),
+            Err(TryRecvError::Empty) => Ok(false),
+            Err(closed) => Err(closed),
+        }
+    }
+
     /// Takes the oldest that is here, if one is.
     #[inline]
     fn pop(&mut self) -> Option<Delivery> {

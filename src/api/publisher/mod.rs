@@ -1,6 +1,8 @@
 //! Publishers: handles to one exchange that remember where their keys lead.
 
 mod error;
+#[cfg(feature = "testing")]
+mod faulty;
 mod many;
 mod route_cache;
 mod send;
@@ -134,9 +136,9 @@ impl Publisher {
     }
 
     fn give_untold(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
-        let outcome = deliver(&self.engine, &envelope, self.routes.cells(at), self.mandatory);
+        let published = publish_now(&self.engine, envelope, self.routes.cells(at), self.mandatory);
         self.release(at);
-        conclude(&self.engine, &outcome, envelope, self.mandatory)
+        published
     }
 
     /// Publishes, waiting for room in every queue.
@@ -327,8 +329,22 @@ pub(super) fn publish(engine: &Engine, exchange: &str, key: &str, message: Messa
         Ok(cells) => cells,
         Err(why) => return Err(no_route(engine, why, envelope)),
     };
-    let outcome = deliver(engine, &envelope, &cells, false);
-    conclude(engine, &outcome, envelope, false)
+    publish_now(engine, envelope, &cells, false)
+}
+
+/// Brings a message to its queues, and says what that means.
+fn publish_now(
+    engine: &Engine,
+    envelope: SharedEnvelope,
+    cells: &[Arc<QueueCell>],
+    mandatory: bool,
+) -> Result<Routed, PublishError> {
+    #[cfg(feature = "testing")]
+    if let Some(faulty) = faulty::Faulty::of(engine, &envelope, cells) {
+        return faulty.publish(engine, cells, mandatory);
+    }
+    let outcome = deliver(engine, &envelope, cells, mandatory);
+    conclude(engine, &outcome, envelope, mandatory)
 }
 
 /// Brings a message to its queues.

@@ -7,6 +7,8 @@
 //! changed while waiting); if a queue has no room, wait there; else offer it to each, with the room checked under the
 //! same lock that takes it. Whoever lost its room in between is left over, and waited for alone.
 
+#[cfg(feature = "testing")]
+use super::faulty::Faulty;
 use super::{At, PublishError, PublishErrorKind, Publisher, Routed, conclude, no_route};
 use crate::base::Moment;
 use crate::engine::cell::{QueueCell, Unsaid};
@@ -104,6 +106,20 @@ impl Publisher {
     }
 
     pub(super) async fn send_waiting(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
+        #[cfg(feature = "testing")]
+        if let Some(faulty) = Faulty::of(&self.engine, &envelope, self.routes.cells(at)) {
+            return match faulty.refuses(&self.engine, self.routes.cells(at), self.mandatory) {
+                Some(refused) => refused,
+                None => {
+                    let sent = self.wait_and_send(envelope, at).await;
+                    faulty.answer_task(&self.engine, sent).await
+                }
+            };
+        }
+        self.wait_and_send(envelope, at).await
+    }
+
+    async fn wait_and_send(&mut self, envelope: SharedEnvelope, at: At) -> Result<Routed, PublishError> {
         let mut sending = Sending::new(&self.engine, envelope, at);
         poll_fn(|context| {
             let sent = self.attempt(&mut sending, &|| Waiter::Task(context.waker().clone()));
@@ -113,6 +129,25 @@ impl Publisher {
     }
 
     pub(super) fn send_by(
+        &mut self,
+        envelope: SharedEnvelope,
+        at: At,
+        deadline: Option<Moment>,
+    ) -> Result<Routed, PublishError> {
+        #[cfg(feature = "testing")]
+        if let Some(faulty) = Faulty::of(&self.engine, &envelope, self.routes.cells(at)) {
+            return match faulty.refuses(&self.engine, self.routes.cells(at), self.mandatory) {
+                Some(refused) => refused,
+                None => {
+                    let sent = self.wait_and_send_by(envelope, at, deadline);
+                    faulty.answer_thread(&self.engine, sent, deadline)
+                }
+            };
+        }
+        self.wait_and_send_by(envelope, at, deadline)
+    }
+
+    fn wait_and_send_by(
         &mut self,
         envelope: SharedEnvelope,
         at: At,
@@ -276,16 +311,18 @@ impl Sending {
         let mut gone = Cells::new();
         for cell in cells {
             let unsaid = Unsaid((!self.announced).then_some(cells));
-            match cell.offer(engine, &mut work, None, &self.envelope, Some(unsaid)) {
-                Some(Offered::Taken) => {
-                    self.outcome.taken += 1;
-                    self.announced = true;
-                }
+            let offered = cell.offer(engine, &mut work, None, &self.envelope, Some(unsaid));
+            // One that had room refuses it only where a test asked for that.
+            self.announced |= matches!(offered, Some(Offered::Taken | Offered::Refused | Offered::Full));
+            match offered {
+                Some(Offered::Taken) => self.outcome.taken += 1,
                 Some(Offered::Gone) => {
                     self.outcome.gone += 1;
                     gone.push(Arc::clone(cell));
                 }
-                Some(Offered::Refused | Offered::Full) | None => self.left.push(Arc::clone(cell)),
+                Some(Offered::Refused) => self.outcome.refused += 1,
+                Some(Offered::Full) => self.outcome.full += 1,
+                None => self.left.push(Arc::clone(cell)),
             }
         }
         if self.left.is_empty() {

@@ -11,7 +11,7 @@ use crate::engine::work::Work;
 use crate::message::{Envelope, SharedEnvelope};
 use crate::port::{Dropping, Leaving, What};
 use crate::queue::QueueState;
-use crate::queue::effect::{Done, Effect, Offered};
+use crate::queue::effect::{Done, Effect, Handout, Offered};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -165,22 +165,15 @@ impl Inner {
     }
 
     pub(super) fn carry_out_effects(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {
-        let Self { sinks, state, .. } = self;
-        let mut effects = std::mem::take(&mut sinks.effects);
+        let mut effects = std::mem::take(&mut self.sinks.effects);
         for effect in effects.drain(..) {
+            let Self { sinks, state, .. } = self;
             match effect {
-                Effect::Deliver(handout) => match handout.consumer.and_then(|consumer| sinks.of(consumer)) {
-                    None => work.free_one(handout.envelope),
-                    Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
-                        if let Some(waiter) = sink.deliver(cell, tag, handout) {
-                            work.wake(waiter);
-                        }
-                    }
-                    Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
-                        let waiter = mailbox.put(handout);
-                        sinks.wake(waiter);
-                    }
-                },
+                Effect::Deliver(handout) => {
+                    #[cfg(feature = "testing")]
+                    let Some(handout) = sinks.held_back(handout) else { continue };
+                    self.put_down(cell, work, handout);
+                }
                 Effect::Die { envelope, reason, burial, failures, refused } => {
                     let dead_letter = state.settings().dead_letter.clone();
                     if dead_letter.is_none() {
@@ -217,7 +210,25 @@ impl Inner {
             }
         }
         // The buffer is used again.
-        sinks.effects = effects;
+        self.sinks.effects = effects;
+    }
+
+    /// Gives a delivery to its consumer.
+    #[inline]
+    pub(super) fn put_down(&mut self, cell: &Arc<QueueCell>, work: &mut Work, handout: Handout) {
+        let sinks = &mut self.sinks;
+        match handout.consumer.and_then(|consumer| sinks.of(consumer)) {
+            None => work.free_one(handout.envelope),
+            Some(SinkOf { tag, place: Place::Channel(sink), .. }) => {
+                if let Some(waiter) = sink.deliver(cell, tag, handout) {
+                    work.wake(waiter);
+                }
+            }
+            Some(SinkOf { place: Place::Mailbox(mailbox), .. }) => {
+                let waiter = mailbox.put(handout);
+                sinks.wake(waiter);
+            }
+        }
     }
 
     /// Writes the next deadline into the table, if it changed.

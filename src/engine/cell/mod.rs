@@ -106,6 +106,8 @@ impl QueueCell {
         let listening = engine.ear.as_ref().map(|ear| Listening::new(ear, &spec));
         let state = QueueState::new(now, spec.kind, settings, limits);
         let (sinks, room) = (Sinks::new(listening), WaitList::default());
+        #[cfg(feature = "testing")]
+        let sinks = sinks.with_faults(engine, &spec.name, id);
         let inner = Inner {
             state,
             sinks,
@@ -187,7 +189,8 @@ impl QueueCell {
         Some(value)
     }
 
-    /// Offers a message; `None` where it must have room (`into_room`) and has none.
+    /// Offers a message; `None` where it must have room (`into_room`) and has none. Where it has, only a test's fault has the
+    /// queue refuse it.
     ///
     /// Acknowledgements that wait are carried out first only where they can matter to it. Else they go in batches.
     pub(crate) fn offer(
@@ -208,7 +211,13 @@ impl QueueCell {
             let now = engine.now_for(&inner.state, Some(envelope));
             let Inner { state, sinks, .. } = inner;
             let unsaid = into_room.and_then(|unsaid| unsaid.0);
-            sinks.taking(envelope, unsaid, |sinks| state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks))
+            sinks.taking(envelope, unsaid, |sinks| {
+                #[cfg(feature = "testing")]
+                if sinks.full(envelope) {
+                    return state.refuse(SharedEnvelope::clone(envelope), sinks);
+                }
+                state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks)
+            })
         });
         inner.conclude(self, engine, work);
         offered
@@ -222,7 +231,7 @@ impl QueueCell {
         envelope: SharedEnvelope,
     ) -> Result<(), SharedEnvelope> {
         let mut inner = self.inner.lock();
-        if self.is_closed() {
+        if self.is_closed() || engine.goes_slowly() {
             return Err(envelope);
         }
         let inner = &mut *inner;
@@ -240,7 +249,7 @@ impl QueueCell {
         envelopes: &mut VecDeque<SharedEnvelope>,
     ) -> usize {
         let mut inner = self.inner.lock();
-        if self.is_closed() {
+        if self.is_closed() || engine.goes_slowly() {
             return 0;
         }
         let inner = &mut *inner;
@@ -332,7 +341,12 @@ impl QueueCell {
 
     /// Takes out the sinks of consumers that have been detached: those that are `gone`.
     pub(crate) fn take_sinks(&self, gone: impl Fn(&SinkOf) -> bool) -> Vec<SinkOf> {
-        self.inner.lock().sinks.take(gone)
+        let mut inner = self.inner.lock();
+        let taken = inner.sinks.take(gone);
+        #[cfg(feature = "testing")]
+        let _held = inner.sinks.forget_held(|consumer| taken.iter().any(|sink| sink.consumer == consumer));
+        drop(inner);
+        taken
     }
 
     /// Takes the head for `get` and puts it into `receive` under the lock, so that it comes in order with deliveries.
@@ -347,6 +361,8 @@ impl QueueCell {
         let now = engine.clock.now();
         self.act(engine, work, |state, effects| {
             let (handout, left) = state.take(now, session, no_ack, effects)?;
+            #[cfg(feature = "testing")]
+            effects.fetched(&handout);
             Some(receive(handout, left))
         })
     }
@@ -384,6 +400,30 @@ impl QueueCell {
         work.rest().sinks.extend(inner.sinks.take(SinkOf::is_channel));
         work.wake_all(inner.room.take_all());
         Ok(Some(ready))
+    }
+
+    /// Changes the consumers' sinks.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_sinks_mut<R>(&self, change: impl FnOnce(&mut Sinks) -> R) -> R {
+        change(&mut self.inner.lock().sinks)
+    }
+
+    /// Puts down what was held back and is due now, and all of it for a consumer that is leaving.
+    #[cfg(feature = "testing")]
+    pub(crate) fn release_held(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        now: Moment,
+        leaving: Option<ConsumerId>,
+    ) {
+        let mut inner = self.inner.lock();
+        let held = inner.sinks.take_held(now, leaving);
+        if !held.is_empty() && !self.is_closed() {
+            let inner = &mut *inner;
+            held.into_iter().for_each(|handout| inner.put_down(self, work, handout));
+            inner.conclude(self, engine, work);
+        }
     }
 
     /// Looks at the consumers' sinks.

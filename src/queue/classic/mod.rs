@@ -265,6 +265,16 @@ impl ClassicQueue {
         self.totals
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn totals_mut(&mut self) -> &mut Totals {
+        &mut self.totals
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn unacked(&self) -> &Unacked {
+        &self.unacked
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             ready: self.ready.len(),
