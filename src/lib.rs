@@ -498,6 +498,6 @@ pub mod internals {
 }
 
 /// The README's program compiles and runs.
-#[cfg(all(doctest, feature = "serde"))]
+#[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
