@@ -36,6 +36,10 @@ fn main() {
         for size in sizes.iter().filter(|size| asked.wants(&format!("scale {size}"))) {
             of_size(*size, asked.plan()).print();
         }
+        #[cfg(feature = "testing")]
+        if asked.wants("scale double") {
+            double(asked.plan()).print();
+        }
         if asked.wants("scale memory") {
             memory(many).print();
         }
@@ -140,6 +144,39 @@ fn of_size(size: usize, plan: Plan) -> Row {
         .with("spread_ratio", spread.ns / of(&measured, "spread_of_one").ns)
         .ns(of(&measured, "declare"))
         .ns(of(&measured, "delete"))
+}
+
+/// What one test costs: a broker is made, twenty things are declared in it (five exchanges, five queues, ten bindings), one
+/// message is published, received and acknowledged, and all is dropped. Beside it the same with a plain broker.
+#[cfg(feature = "testing")]
+fn double(plan: Plan) -> Row {
+    let topology = (0..5).fold(Topology::new(), |topology, n| {
+        let queue = Queue::new(format!("q{n}")).bind(format!("e{n}"), "order.#").bind("e0", format!("x.{n}.*"));
+        topology.exchange(Exchange::topic(format!("e{n}"))).queue(queue)
+    });
+    let once = |broker: &Broker| {
+        broker.declare(&topology).unwrap();
+        let mut consumer = broker.consumer("q1").open().unwrap();
+        broker.publish("e1", "order.a", Message::new("x")).unwrap();
+        consumer.try_recv().unwrap().ack();
+    };
+    let plain = |times| {
+        let begun = Instant::now();
+        (0..times).for_each(|_| once(&Broker::builder().manual_time().build()));
+        begun.elapsed()
+    };
+    let test = |times| {
+        let begun = Instant::now();
+        for _ in 0..times {
+            let t = leveret::testing::TestBroker::new();
+            once(&t);
+            t.settle_blocking().unwrap();
+        }
+        begun.elapsed()
+    };
+    let measured = interleave(plan, vec![Candidate::new("plain", plain), Candidate::new("test", test)]);
+    let test = of(&measured, "test");
+    Row::new("scale double").ns(test).ns(&measured[0]).with("ratio", test.ratio)
 }
 
 /// Bytes of an idle queue, of a ready message with a body of 64 bytes, and of a consumer that waits.

@@ -10,12 +10,15 @@ use super::recorded::publishing::{self, told_attempt};
 use super::recorded::requests::{
     bind_parameters, counted, delete_parameters, exchange_delete_parameters, exchange_parameters, queue_parameters,
 };
+use super::source::Source;
 use super::topology::Binding;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::{
     End, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDeclared, QueueDelete, TopologyError, With,
 };
 use crate::message::Message;
+use crate::queue::effect::Handout;
+use std::sync::Arc;
 
 impl Broker {
     /// Publishes one message, without waiting. For many to one exchange, a [`Publisher`] is faster.
@@ -107,17 +110,17 @@ impl Broker {
         if engine.is_stopped() {
             return Err(TopologyError::Closed);
         }
+        if engine.recording().is_none() && !engine.is_heard() {
+            let source = Source::find_shared(engine, queue)?;
+            let handout = get_from(&source, |handout, _| handout)?;
+            return Ok(handout.map(|handout| Delivery::new(&Arc::new(source), handout)));
+        }
         let deferred = engine.quietly();
         let got = told_get(engine, queue, |source, tell| {
-            let limit = engine.limits.unacked_messages;
-            if source.cell.read(engine, |state| state.counts().unacked) >= limit {
-                return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
-            }
-            let handout = engine.get(&source.cell, engine.next_session(), false, |handout, left| {
+            get_from(source, |handout, left| {
                 tell(source, &handout, left);
                 handout
-            });
-            handout.ok_or_else(|| source.gone())
+            })
         });
         let got = got.map(|got| got.map(|(source, handout)| Delivery::new(&source, handout)));
         drop(deferred);
@@ -261,4 +264,18 @@ impl Broker {
         let work = || self.engine().exchange_delete(request);
         told_call(self.engine(), "exchange.delete", with, |(), _| "exchange.delete-ok", work)
     }
+}
+
+/// Takes one message, which goes through `receive` under the queue's lock, with the number of those that are left.
+#[inline]
+fn get_from(
+    source: &Source,
+    receive: impl FnOnce(Handout, usize) -> Handout,
+) -> Result<Option<Handout>, TopologyError> {
+    let (engine, limit) = (&source.engine, source.engine.limits.unacked_messages);
+    if source.cell.read(engine, |state| state.counts().unacked) >= limit {
+        return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
+    }
+    let handout = engine.get(&source.cell, engine.next_session(), false, receive);
+    handout.ok_or_else(|| source.gone())
 }

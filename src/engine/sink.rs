@@ -180,7 +180,7 @@ impl Sinks {
     }
 
     /// Somebody waited, and need not any more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(&mut self, waiter: Option<Waiter>) {
         let Some(waiter) = waiter else { return };
         self.awaited -= 1;
