@@ -723,3 +723,22 @@ fn without_rules_there_are_no_faults() {
     assert!(seen.faults().is_empty());
     assert_eq!(t.faults().report().to_string(), "faults: none asked for");
 }
+
+#[test]
+fn the_ledger_closes_over_every_kind_of_publish_that_goes_wrong() {
+    let t = TestBroker::new();
+    t.declare(&Topology::new().queue(Queue::new("a")).queue(Queue::new("b").quorum())).unwrap();
+    t.faults().any().nth(1).refuse();
+    t.faults().any().nth(2).full();
+    t.faults().any().nth(3).nack_confirm();
+    t.faults().any().nth(4).nack_taken();
+    t.faults().any().nth(5).lose_confirm();
+    for queue in ["a", "b"] {
+        for _ in 0..3 {
+            drop(t.publish("", queue, Message::new("x")));
+            t.ledger().assert_closed();
+        }
+    }
+    let refused: u64 = ["a", "b"].map(|queue| t.queue(queue).unwrap().stats().totals.refused).iter().sum();
+    assert!(refused >= 2, "{refused}");
+}

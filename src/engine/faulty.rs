@@ -44,6 +44,7 @@ impl Engine {
         self.note_fault(envelope, hit);
         let outcome = Outcome { refused: cells.len(), ..Outcome::default() };
         self.publishes.count(&outcome);
+        cells.iter().for_each(|cell| _ = self.act(cell, |state, _| state.count_refusal()));
         self.refused(envelope, cells, Refusing::Overflow);
         outcome
     }

@@ -171,6 +171,12 @@ impl QueueState {
         }
     }
 
+    /// Counts a message as refused that was never offered.
+    #[cfg(feature = "testing")]
+    pub fn count_refusal(&mut self) {
+        each!(self, queue => queue.totals_mut()).refused += 1;
+    }
+
     /// Refuses a message as if the queue were at its limit: by its own `x-overflow` where that refuses publishes, else as at
     /// the broker's own bound.
     #[cfg(feature = "testing")]
