@@ -8,7 +8,7 @@
 
 use leveret::testing::{GivenUp, NotSettled, Outstanding, TestBroker};
 use leveret::{
-    Acknowledge, ChannelEvent, Consume, Delivery, Fact, Message, Moment, Queue, QueueDeclare, Tap, Topology,
+    Acknowledge, ChannelEvent, Consume, Delivery, Fact, Message, Moment, Publish, Queue, QueueDeclare, Tap, Topology,
 };
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -398,4 +398,29 @@ fn dropping_a_wait_leaves_nothing_behind() {
     let channel = connection.open_channel().unwrap();
     channel.queue_declare(&QueueDeclare::new("b")).unwrap();
     assert!(channel.basic_get("b", Acknowledge::Yes).unwrap().is_none());
+}
+
+#[test]
+fn a_request_over_a_channel_times_out_with_the_brokers_time() {
+    // Nobody answers. The requester waits half an hour of the broker's time, and none of its own.
+    let t = broker(Topology::new().queue(Queue::new("requests")));
+    t.set_guard(Duration::from_secs(60));
+    let connection = t.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    channel.basic_consume(&Consume::new("amq.rabbitmq.reply-to").no_ack()).unwrap();
+    let question = Message::new("?").reply_to("amq.rabbitmq.reply-to");
+    channel.basic_publish(&Publish::new("", "requests"), question).unwrap();
+    let broker = (*t).clone();
+    let waiting = std::thread::spawn(move || {
+        let answer = channel.recv_timeout(30 * MINUTE);
+        drop(connection);
+        (answer.is_err(), broker.now())
+    });
+    while t.next_deadline().is_none() {
+        std::thread::yield_now();
+    }
+    t.advance_blocking(29 * MINUTE).unwrap();
+    assert!(!waiting.is_finished());
+    assert_eq!(t.run_until_quiet_blocking(60 * MINUTE).unwrap(), MINUTE);
+    assert_eq!(waiting.join().unwrap(), (true, Moment::ZERO + 30 * MINUTE));
 }

@@ -3,7 +3,7 @@
 use super::inbox::{Arrival, Look, Place};
 use super::{Channel, ChannelEvent, TryRecvError};
 use crate::base::Moment;
-use crate::engine::waiter::{Waiter, block_until, soon};
+use crate::engine::waiter::{Waiter, soon};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -95,7 +95,7 @@ impl Channel {
             Poll::Ready(event) => Some(event),
             Poll::Pending => None,
         };
-        match block_until(self.engine().wall(), deadline, attempt) {
+        match self.engine().block(deadline, attempt) {
             Some(event) => event.ok_or(TryRecvError::Closed),
             None => Err(TryRecvError::Empty),
         }
