@@ -207,6 +207,7 @@
 //! | `engine/cascade.rs` | Deaths carried from queue to queue |
 //! | `engine/cell/mod.rs` | The cell: a queue machine behind its lock, and the one way to use it |
 //! | `engine/cell/inner.rs` | What a cell's lock guards, and what follows a verb of the machine under it |
+//! | `engine/cell/tested.rs` | What only tests do to a cell: restart it, kill its consumers, hold deliveries back, look at who receives |
 //! | `engine/deadlines.rs` | Deadlines: for each queue the moment at which time next does something to it, in one dense table |
 //! | `engine/drive.rs` | Driving time: whoever makes deadlines fire |
 //! | `engine/error.rs` | Why the topology was not changed, in RabbitMQ's words |
