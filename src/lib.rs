@@ -357,9 +357,12 @@
 //! | `testing/faults/report.rs` | What the rules did |
 //! | `testing/faults/rules.rs` | The rules that are in force, and how they answer the engine |
 //! | `testing/faults/select.rs` | A rule in the making: what it is about, when, and what happens |
+//! | `testing/known.rs` | The names that a broker's queues and exchanges have or once had, so that an assertion about a name that never was one is told as the slip that it is |
 //! | `testing/not_settled.rs` | Why a wait did not end: everything that was outstanding |
 //! | `testing/selected.rs` | Selections: the messages that an assertion is about, each with the moment that makes it one of them |
+//! | `testing/selections.rs` | What can be asserted about: the messages of a test, by what happened to them |
 //! | `testing/settle.rs` | Waiting until a broker has come to rest: counted, not guessed |
+//! | `testing/shutdown.rs` | Shutting a test broker down: as any broker, but that a drain which nothing can end is not waited for in silence |
 //! | `testing/story.rs` | The story that a failed assertion tells: what was expected, what there was, what nearly was, and why not |
 //! | `testing/test_broker.rs` | The test broker: a broker, the clock that it goes by, and a watch over what is out |
 //! | `testing/time.rs` | Time, moved by the test: from deadline to deadline, with everything that follows from one before the next |

@@ -3,8 +3,8 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use leveret::testing::TestBroker;
-use leveret::{Exchange, Message, Queue, Reason, Topology};
+use leveret::testing::{Selection, TestBroker};
+use leveret::{Exchange, ExchangeDelete, Message, Queue, QueueDelete, Reason, Topology};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -193,4 +193,66 @@ fn many_messages_do_not_make_a_story_without_end() {
     let text = said(|| _ = t.published("events").assert_count(7));
     assert!(text.lines().count() < 120, "{}", text.lines().count());
     assert!(text.contains("and 980 more"));
+}
+
+/// A mistyped name once made `assert_none` and `json` pass for ever.
+#[test]
+fn a_name_that_never_was_fails_every_assertion() {
+    let t = shop();
+    event(&t, "stock.counted", "s-1");
+    let every: [(&str, fn(&Selection)); 9] = [
+        ("assert_none", |about| about.assert_none()),
+        ("assert_count", |about| _ = about.assert_count(0)),
+        ("assert_once", |about| _ = about.assert_once()),
+        ("assert_ids", |about| _ = about.assert_ids([])),
+        ("assert_bodies", |about| _ = about.assert_bodies::<&str>([])),
+        ("assert_before", |about| _ = about.assert_before(about)),
+        ("assert_all_acked", |about| _ = about.assert_all_acked()),
+        ("assert_no_redelivery", |about| _ = about.assert_no_redelivery()),
+        ("json", |about| _ = about.json::<String>()),
+    ];
+    for (name, assertion) in every {
+        for (about, wanted) in [
+            (t.consumed("stokc"), "there is no queue 'stokc' (nearest: 'stock')"),
+            (t.published("evnts"), "there is no exchange 'evnts' (nearest: 'events')"),
+            (t.published("amq.topik"), "there is no exchange 'amq.topik' (nearest: 'amq.topic')"),
+            (t.published("events").to("mrogue"), "there is no queue 'mrogue' (nearest: 'morgue')"),
+            (t.dead_letters().from("sotck"), "there is no queue 'sotck' (nearest: 'stock')"),
+            (t.consumed("quite-another"), "there is no queue 'quite-another'"),
+        ] {
+            let text = said(|| assertion(&about));
+            assert!(text.contains(&format!(": {wanted}\n")), "{name}: {text}");
+        }
+    }
+    let text = said(|| _ = t.published("events").assert_before(&t.consumed("stokc")));
+    assert!(text.contains("there is no queue 'stokc'"), "{text}");
+}
+
+#[test]
+fn a_name_that_was_is_known_and_so_are_predeclared_ones() {
+    let t = shop();
+    t.delete_queue(&QueueDelete::new("stock")).unwrap();
+    t.delete_exchange(&ExchangeDelete::new("events")).unwrap();
+    t.consumed("stock").assert_none();
+    t.published("events").to("stock").assert_none();
+    for exchange in ["", "amq.direct", "amq.fanout", "amq.headers", "amq.match", "amq.topic"] {
+        t.published(exchange).assert_none();
+    }
+    // A selection of before is about what is now.
+    let early = t.consumed("later");
+    t.declare(&Topology::new().queue(Queue::new("later"))).unwrap();
+    early.assert_none();
+    t.restart();
+    early.assert_none();
+}
+
+/// What nobody did says nothing of how it was done.
+#[test]
+fn all_of_none_is_no_proof() {
+    let t = shop();
+    event(&t, "stock.counted", "s-1");
+    let text = said(|| _ = t.consumed("stock").assert_all_acked());
+    assert!(text.starts_with("consumed from 'stock': expected some, all acknowledged; there are none"), "{text}");
+    let text = said(|| _ = t.consumed("stock").assert_no_redelivery());
+    assert!(text.starts_with("consumed from 'stock': expected some, none delivered again; there are none"), "{text}");
 }

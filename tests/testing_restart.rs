@@ -234,3 +234,77 @@ fn what_a_restart_loses_is_told_in_words_that_are_true() {
     );
     assert_eq!((ledger.total.lost, ledger.total.lost_transient), (2, 1));
 }
+
+/// Facts once said "connection closed" of a program that never had one.
+#[test]
+fn a_death_is_told_as_one() {
+    let t = broker(Topology::new().queue(Queue::new("plain")).queue(Queue::new("channel")));
+    let connection = t.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    channel.basic_consume(&Consume::new("channel").tag("worker")).unwrap();
+    let _consumer = t.consumer("plain").tag("worker").open().unwrap();
+    for queue in ["plain", "channel"] {
+        send(&t, queue, Message::new(queue).message_id(queue));
+    }
+    assert_eq!(t.crash_consumer("worker"), 2);
+    for queue in ["plain", "channel"] {
+        let history = t.history(queue).unwrap().to_string();
+        assert!(history.contains("its program died") && !history.contains("connection closed"), "{history}");
+    }
+}
+
+#[test]
+fn a_restart_counts_the_consumers_that_end() {
+    let t = broker(Topology::new().queue(Queue::new("a")).queue(Queue::new("b").quorum()));
+    let connection = t.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    channel.basic_consume(&Consume::new("a")).unwrap();
+    let consumers = ["a", "a", "b"].map(|queue| t.consumer(queue).open().unwrap());
+    let report = t.restart();
+    assert_eq!((report.connections, report.consumers), (1, 3));
+    assert!(report.to_string().starts_with("restarted: 1 connections closed, 3 consumers ended, 0 messages lost\n"));
+    drop(consumers);
+    assert_eq!(t.restart().consumers, 0);
+}
+
+/// A drain once waited for ever where a test kept a delivery: only the test moves time.
+#[test]
+fn a_drain_that_nothing_ends_fails_with_the_guard() {
+    let kept = || {
+        let t = broker(Topology::new().queue(Queue::new("q")));
+        t.set_guard(Duration::from_millis(1));
+        send(&t, "q", Message::new("kept").message_id("m-1"));
+        let out = t.get("q").unwrap().unwrap();
+        (t, out)
+    };
+    let text_of = |work: &mut dyn FnMut()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    };
+    let (t, out) = kept();
+    let text = text_of(&mut || drop(t.shutdown().drain(Duration::from_secs(10)).wait()));
+    assert!(text.contains("drains without end") && text.contains("m-1 is out to get, not settled"), "{text}");
+    drop((t, out));
+    let (t, out) = kept();
+    let text = text_of(&mut || drop(smol::block_on(t.shutdown().drain(Duration::from_secs(10)).into_future())));
+    assert!(text.contains("drains without end") && text.contains("m-1 is out to get, not settled"), "{text}");
+    drop((t, out));
+    // Without a drain it takes no time, and a drain ends with a settlement or the test's time.
+    let (t, out) = kept();
+    assert!(!t.shutdown().wait().drained);
+    drop((t, out));
+    for settles in [true, false] {
+        let (t, out) = kept();
+        t.set_guard(Duration::from_secs(60));
+        let mut draining = Box::pin(t.shutdown().drain(Duration::from_secs(10)).into_future());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(draining.as_mut().poll(&mut context).is_pending());
+        if settles {
+            out.ack();
+        } else {
+            t.advance_blocking(Duration::from_secs(10)).unwrap();
+        }
+        let std::task::Poll::Ready(report) = draining.as_mut().poll(&mut context) else { panic!("it is over") };
+        assert_eq!(report.drained, settles);
+    }
+}

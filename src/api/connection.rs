@@ -59,12 +59,12 @@ impl Connection {
     /// Closes the connection with all its channels. One that is closed stays so.
     pub fn close(&self) {
         let Some(recording) = self.cell.engine.recording().filter(|_| self.is_open()) else {
-            self.cell.end(asked_for(), false, None);
+            self.cell.end(asked_for(), false, None, Cause::ConnectionClosed);
             return;
         };
         let _turn = recording.turn(&self.cell.engine);
         recording.open(&self.cell.label, "connection.close", With::parameters());
-        self.cell.end(asked_for(), false, None);
+        self.cell.end(asked_for(), false, None, Cause::ConnectionClosed);
         recording.reply("connection.close-ok", With::fields());
         recording.close();
     }
@@ -105,6 +105,11 @@ impl Drop for Connection {
 /// The close of a connection by its own program.
 fn asked_for() -> Close {
     Close::new(Scope::Connection, ReplyCode::Success, "connection.close", "the connection was closed by its owner")
+}
+
+/// The close of a connection by the broker or its operator.
+fn forced(text: impl std::fmt::Display) -> Close {
+    Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", text)
 }
 
 /// What a connection's channels share.
@@ -158,7 +163,13 @@ impl ConnectionCell {
     /// Ends the connection for a mistake, unless it has ended; gives what ended it. `failing` is the channel that the
     /// mistake was found in.
     pub(crate) fn fail(&self, close: Close, failing: Option<&ChannelCell>) -> Close {
-        self.end(close, true, failing)
+        self.end(close, true, failing, Cause::ConnectionClosed)
+    }
+
+    /// Ends the connection since its program died, unless it has ended.
+    #[cfg(feature = "testing")]
+    pub(crate) fn die(&self, text: String) {
+        self.end(forced(text), true, None, Cause::ProgramDied);
     }
 
     /// Notes a queue that goes with the connection.
@@ -262,7 +273,7 @@ impl ConnectionCell {
 
     /// Ends the connection, unless it has ended; gives what ended it. With `told`, its channels are told of it in an
     /// event. The channel that is `failing` ends before the others.
-    fn end(&self, close: Close, told: bool, failing: Option<&ChannelCell>) -> Close {
+    fn end(&self, close: Close, told: bool, failing: Option<&ChannelCell>, cause: Cause) -> Close {
         if let Err(late) = self.closed.set(close.clone()) {
             return self.closed.get().cloned().unwrap_or(late);
         }
@@ -270,10 +281,10 @@ impl ConnectionCell {
         if told && let Some(recording) = self.engine.recording() {
             recording.event(&self.label, "connection.close", close_fields(&close));
         }
-        self.end_channels(told.then_some(&close), failing);
+        self.end_channels(told.then_some(&close), failing, cause);
         let exclusive = std::mem::take(&mut *self.exclusive.lock());
         for queue in exclusive.values() {
-            let removed = self.engine.remove_queue(queue, Cause::ConnectionClosed, |_| Ok::<(), Infallible>(()));
+            let removed = self.engine.remove_queue(queue, cause, |_| Ok::<(), Infallible>(()));
             debug_assert!(removed.is_ok());
         }
         if let Some(registry) = self.registry.upgrade() {
@@ -284,18 +295,18 @@ impl ConnectionCell {
 
     /// Ends the channels. Where one is failing, its classic queues have back what it held, and hand it out, while the
     /// others still live. Then the others end all at once, so that none is handed what another held.
-    fn end_channels(&self, close: Option<&Close>, failing: Option<&ChannelCell>) {
+    fn end_channels(&self, close: Option<&Close>, failing: Option<&ChannelCell>, cause: Cause) {
         // One that is closed already did not make the mistake: whoever used it did, and no channel found it.
         let mut first = failing.and_then(|channel| channel.begin_end(close.cloned(), Unreceived::Dropped));
         let unreceived = if first.is_some() { Unreceived::Kept } else { Unreceived::Dropped };
         if let Some(first) = &mut first {
-            first.leave_classic(&self.engine, Cause::ConnectionClosed);
+            first.leave_classic(&self.engine, cause);
         }
         let channels = std::mem::take(&mut *self.channels.lock());
         let others = channels.values().filter_map(Weak::upgrade);
         let others: Vec<Ending> = others.filter_map(|channel| channel.begin_end(close.cloned(), unreceived)).collect();
         for ending in first.into_iter().chain(others) {
-            ending.finish(&self.engine, Cause::ConnectionClosed);
+            ending.finish(&self.engine, cause);
         }
     }
 }
@@ -391,18 +402,17 @@ impl Connections {
     pub(crate) fn close_all(&self) {
         let open = self.open.lock().take();
         for connection in open.iter().flat_map(BTreeMap::values).filter_map(Weak::upgrade) {
-            connection.end(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", SHUTDOWN), true, None);
+            connection.end(forced(SHUTDOWN), true, None, Cause::ConnectionClosed);
         }
     }
 
     /// Ends those that are wanted, for a reason of the broker's or its operator's; says how many that were. New ones may
     /// be opened.
     #[cfg(feature = "testing")]
-    pub(crate) fn end_where(&self, reason: &str, wanted: impl Fn(&ConnectionCell) -> bool) -> usize {
+    pub(crate) fn end_where(&self, reason: &str, cause: Cause, wanted: impl Fn(&ConnectionCell) -> bool) -> usize {
         let open: Vec<_> = self.open.lock().iter().flat_map(BTreeMap::values).filter_map(Weak::upgrade).collect();
-        let ended = open.iter().filter(|connection| wanted(connection)).map(|connection| {
-            connection.end(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", reason), true, None)
-        });
+        let wanted = open.iter().filter(|connection| wanted(connection));
+        let ended = wanted.map(|connection| connection.end(forced(reason), true, None, cause));
         ended.count()
     }
 

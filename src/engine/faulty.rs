@@ -107,7 +107,7 @@ impl Engine {
     /// The program of a plain consumer dies.
     pub(super) fn kill(&self, cell: &Arc<QueueCell>, session: SessionId) {
         cell.end_mailboxes_of(self, session);
-        self.close_session(cell, session, Cause::ConnectionClosed);
+        self.close_session(cell, session, Cause::ProgramDied);
         self.auto_delete(cell);
     }
 

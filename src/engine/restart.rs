@@ -31,6 +31,8 @@ pub(crate) struct Restarted {
     pub(crate) queues: Vec<RestartedQueue>,
     /// The exchanges that went.
     pub(crate) exchanges: Vec<Name>,
+    /// How many plain consumers ended.
+    pub(crate) consumers: usize,
 }
 
 impl Engine {
@@ -43,9 +45,7 @@ impl Engine {
             channels.extend(others);
             for session in plain {
                 crashed += 1;
-                cell.end_mailboxes_of(self, session);
-                self.close_session(&cell, session, Cause::ConnectionClosed);
-                self.auto_delete(&cell);
+                self.kill(&cell, session);
             }
         }
         (channels, crashed)
@@ -58,7 +58,9 @@ impl Engine {
         let mut work = Work::default();
         let cells = self.cells();
         let mut queues: Vec<RestartedQueue> = Vec::with_capacity(cells.len());
+        let mut consumers = 0;
         for cell in &cells {
+            consumers += cell.with_sinks(|sinks| sinks.iter().filter(|sink| !sink.is_channel()).count());
             let (returned, lost) = cell.restart(self, now, &mut work).unwrap_or_default();
             let stayed = cell.spec.durable && cell.owner.is_none();
             queues.push(RestartedQueue { name: cell.spec.name.clone(), stayed, returned, lost });
@@ -68,7 +70,7 @@ impl Engine {
         self.finish(work);
         while self.work_off_backlog() {}
         self.tell();
-        Restarted { queues, exchanges }
+        Restarted { queues, exchanges, consumers }
     }
 
     /// Takes out what is not durable.

@@ -61,6 +61,8 @@ pub enum Cause {
     ChannelClosed,
     /// The connection was closed.
     ConnectionClosed,
+    /// The program that had it died: a test had that happen (feature `testing`).
+    ProgramDied,
     /// The queue was deleted.
     QueueDeleted,
     /// An auto-delete queue lost its last consumer.
@@ -113,6 +115,7 @@ impl Cause {
             Self::ConsumerCancelled => "consumer cancelled",
             Self::ChannelClosed => "channel closed",
             Self::ConnectionClosed => "connection closed",
+            Self::ProgramDied => "its program died",
             Self::QueueDeleted => "queue deleted",
             Self::NoConsumers => "last consumer gone",
             Self::Unused => "unused for too long",

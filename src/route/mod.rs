@@ -52,6 +52,8 @@ mod text;
 mod topic;
 
 pub(crate) use compare::same_arguments;
+#[cfg(feature = "testing")]
+pub(crate) use explain::like;
 pub(crate) use explain::{Asked, ExchangeName, Quoted, Told};
 pub use explain::{
     ExplainedAlternate, ExplainedBinding, ExplainedExchange, Fit, HeaderMiss, Leads, Likeness, MatchMode, Matching,

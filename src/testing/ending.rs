@@ -3,6 +3,7 @@
 use super::TestBroker;
 use crate::api::{ConnectionCell, SHUTDOWN};
 use crate::base::Name;
+use crate::port::Cause;
 use std::fmt;
 
 /// What a restart did; made by [`TestBroker::restart`].
@@ -11,6 +12,8 @@ use std::fmt;
 pub struct RestartReport {
     /// Connections that were open, and are closed.
     pub connections: usize,
+    /// Plain consumers ([`Broker::consumer`](crate::Broker::consumer)) that ended. Those of channels end with their connections.
+    pub consumers: usize,
     /// To each queue, in the order in which they were declared.
     pub queues: Vec<RestartedQueue>,
     /// Exchanges that are gone, since they were not durable, in the order in which they were declared.
@@ -41,7 +44,13 @@ impl RestartReport {
 
 impl fmt::Display for RestartReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "restarted: {} connections closed, {} messages lost", self.connections, self.lost())?;
+        writeln!(
+            f,
+            "restarted: {} connections closed, {} consumers ended, {} messages lost",
+            self.connections,
+            self.consumers,
+            self.lost()
+        )?;
         for RestartedQueue { queue, stayed, returned, lost } in &self.queues {
             let what = if *stayed { "durable, stayed" } else { "not durable or exclusive, gone" };
             writeln!(f, "  queue '{queue}': {what}; {returned} returned, {lost} lost")?;
@@ -85,7 +94,7 @@ impl TestBroker {
     pub fn restart(&self) -> RestartReport {
         let mut connections = 0;
         let restarted = self.engine().restart(|| {
-            connections = self.connections().end_where(SHUTDOWN, |_| true);
+            connections = self.connections().end_where(SHUTDOWN, Cause::ConnectionClosed, |_| true);
         });
         let text = |name: &Name| name.as_str().to_owned();
         let queues = restarted.queues.iter().map(|queue| RestartedQueue {
@@ -96,6 +105,7 @@ impl TestBroker {
         });
         RestartReport {
             connections,
+            consumers: restarted.consumers,
             queues: queues.collect(),
             exchanges: restarted.exchanges.iter().map(text).collect(),
         }
@@ -103,7 +113,7 @@ impl TestBroker {
 
     /// Kills the programs whose consumers have this tag: what they have out comes back at once, as redelivered, and they
     /// receive nothing more. What they still do with deliveries they have is without effect. A consumer of a channel dies
-    /// with the whole connection, which is closed with 320.
+    /// with the whole connection, which is closed with 320. Facts give [`Cause::ProgramDied`](crate::Cause::ProgramDied).
     ///
     /// Returns how many consumers and connections that ended: 0 where no consumer has this tag.
     ///
@@ -125,7 +135,7 @@ impl TestBroker {
         let (sessions, crashed) = self.engine().crash(tag);
         let reason = format!("the program of consumer '{tag}' died");
         let has_one = |connection: &ConnectionCell| sessions.iter().any(|session| connection.has_session(*session));
-        crashed + self.connections().end_where(&reason, has_one)
+        crashed + self.connections().end_where(&reason, Cause::ProgramDied, has_one)
     }
 
     /// Closes the connections of this name, as an operator does in RabbitMQ's management: with 320 and "CONNECTION_FORCED -
@@ -144,6 +154,7 @@ impl TestBroker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close_connection(&self, name: &str) -> usize {
-        self.connections().end_where("Closed via management plugin", |connection| connection.name() == name)
+        let named = |connection: &ConnectionCell| connection.name() == name;
+        self.connections().end_where("Closed via management plugin", Cause::ConnectionClosed, named)
     }
 }

@@ -1,8 +1,9 @@
 //! Selections: the messages that an assertion is about, each with the moment that makes it one of them.
 
 use super::TestBroker;
+use super::known::{Kind, Named};
 use super::story::Story;
-use crate::api::{Fate, History, Journey};
+use crate::api::{Fate, Journey};
 use crate::base::{Moment, Name};
 use crate::message::{Reason, Value};
 use crate::port::{Fact, What};
@@ -16,6 +17,10 @@ use std::fmt;
 /// text and its serde form list the messages in the order in which it happened, and are the same for the same test:
 /// made for snapshots (`insta::assert_snapshot!(t.published("events"))`).
 ///
+/// Every assertion, [`assert_none`](Selection::assert_none) and [`json`](Selection::json) too, fails where the selection or
+/// one of its filters names a queue or an exchange that never was in this broker's life: a name that is mistyped proves
+/// nothing. Those that were deleted are known (100,000 names of each kind; where there were more, no name is doubted).
+///
 /// An assertion that fails panics with the whole story: what was asked for, what there was instead, by which word a key
 /// missed, which binding missed by which word, and the histories of the nearest messages.
 #[derive(Clone, Debug)]
@@ -24,6 +29,8 @@ pub struct Selection {
     about: String,
     /// The queue it is about, if it is about one.
     queue: Option<String>,
+    /// The names that it is about, its filters' as well.
+    named: Vec<Named>,
     chosen: Vec<Chosen>,
     /// Those that were left out by the filters, and why where that is known.
     missed: Vec<(Chosen, Option<String>)>,
@@ -48,7 +55,7 @@ impl Selection {
     pub(super) fn of(
         t: &TestBroker,
         about: impl Into<String>,
-        queue: Option<&str>,
+        named: Option<(Kind, &str)>,
         is: impl Fn(&Journey, &Fact) -> bool,
     ) -> Self {
         let journeys = t.recorder().journeys().into_iter();
@@ -59,7 +66,9 @@ impl Selection {
             })
             .collect();
         chosen.sort_by_key(|chosen| chosen.fact.number);
-        Self { t: t.clone(), about: about.into(), queue: queue.map(str::to_owned), chosen, missed: Vec::new() }
+        let queue = named.filter(|(kind, _)| *kind == Kind::Queue).map(|(_, name)| name.to_owned());
+        let named = named.map(|(kind, name)| Named { kind, name: name.to_owned() }).into_iter().collect();
+        Self { t: t.clone(), about: about.into(), queue, named, chosen, missed: Vec::new() }
     }
 
     /// Narrows it. `why` says what a message that is left out has instead, where that can be said.
@@ -76,6 +85,12 @@ impl Selection {
 
     fn narrowed_if(self, about: &str, is: impl Fn(&Chosen) -> bool) -> Self {
         self.narrowed(about, |chosen| if is(chosen) { Ok(()) } else { Err(None) })
+    }
+
+    /// It is about this queue too.
+    fn naming(mut self, queue: &str) -> Self {
+        self.named.push(Named { kind: Kind::Queue, name: queue.to_owned() });
+        self
     }
 
     /// Those whose routing key fits this pattern of words, `*` and `#`.
@@ -113,7 +128,7 @@ impl Selection {
     /// Those that came, or were to come, to this queue.
     #[must_use]
     pub fn to(self, queue: &str) -> Self {
-        self.narrowed_if(&format!(" to '{queue}'"), |chosen| chosen.journey.fate_in(queue).is_some())
+        self.naming(queue).narrowed_if(&format!(" to '{queue}'"), |chosen| chosen.journey.fate_in(queue).is_some())
     }
 
     /// Those that a consumer with this tag got.
@@ -127,7 +142,7 @@ impl Selection {
     /// Dead letters that died in this queue.
     #[must_use]
     pub fn from(self, queue: &str) -> Self {
-        self.narrowed(&format!(" from '{queue}'"), |chosen| match chosen.journey.origin() {
+        self.naming(queue).narrowed(&format!(" from '{queue}'"), |chosen| match chosen.journey.origin() {
             Some(origin) if *origin.queue == *queue => Ok(()),
             Some(origin) => Err(Some(format!("it died in '{}'", origin.queue))),
             None => Err(Some("it is no dead letter".to_owned())),
@@ -175,6 +190,7 @@ impl Selection {
     #[track_caller]
     #[must_use]
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Vec<T> {
+        self.check_names();
         let read = |chosen: &Chosen| {
             let decoded = chosen.journey.message().decode();
             decoded.unwrap_or_else(|error| self.fail(&format!("expected bodies that can be read: {error}")))
@@ -210,6 +226,7 @@ impl Selection {
     /// Where there is not, with the story.
     #[track_caller]
     pub fn assert_once(&self) -> Once {
+        self.check_names();
         match &self.chosen[..] {
             [chosen] => Once { chosen: chosen.clone() },
             others => self.fail(&format!("expected exactly 1, found {}", others.len())),
@@ -250,6 +267,7 @@ impl Selection {
     /// Where that is not so, with the story.
     #[track_caller]
     pub fn assert_before(&self, later: &Self) -> &Self {
+        later.check_names();
         let (last, first) = (self.chosen.last(), later.chosen.first());
         let is_before = |(last, first): (&Chosen, &Chosen)| last.fact.number < first.fact.number;
         let there = last.zip(first);
@@ -265,13 +283,14 @@ impl Selection {
         self
     }
 
-    /// Asserts that each was acknowledged in the queue that this is about, or in all of its queues.
+    /// Asserts that there are some, and that each was acknowledged in the queue that this is about, or in all of its queues.
     ///
     /// # Panics
     ///
-    /// Where one was not, with the story.
+    /// Where there are none or one was not, with the story.
     #[track_caller]
     pub fn assert_all_acked(&self) -> &Self {
+        self.check(!self.is_empty(), || "expected some, all acknowledged; there are none".to_owned());
         let is_acked = |fate: &Fate| matches!(fate, Fate::Acked { .. });
         let open = self.journeys().filter(|journey| match &self.queue {
             Some(queue) => !journey.fate_in(queue).is_some_and(is_acked),
@@ -282,13 +301,14 @@ impl Selection {
         self
     }
 
-    /// Asserts that none was delivered more than once.
+    /// Asserts that there are some, and that none was delivered more than once.
     ///
     /// # Panics
     ///
-    /// Where one was, with the story.
+    /// Where there are none or one was, with the story.
     #[track_caller]
     pub fn assert_no_redelivery(&self) -> &Self {
+        self.check(!self.is_empty(), || "expected some, none delivered again; there are none".to_owned());
         let again = |fact: &Fact| matches!(fact.what, What::Delivered { attempt, .. } if attempt > 1);
         let count = self.journeys().filter(|journey| journey.facts().iter().any(again)).count();
         self.check(count == 0, || format!("expected no redelivery; {count} of {} were delivered again", self.len()));
@@ -297,8 +317,17 @@ impl Selection {
 
     #[track_caller]
     fn check(&self, holds: bool, expected: impl FnOnce() -> String) {
+        self.check_names();
         if !holds {
             self.fail(&expected());
+        }
+    }
+
+    /// Fails where it is about a queue or exchange that never was.
+    #[track_caller]
+    fn check_names(&self) {
+        if let Some(unknown) = self.named.iter().find_map(|named| self.t.shared().watch.miss(named)) {
+            self.fail(&unknown.to_string());
         }
     }
 
@@ -374,121 +403,6 @@ impl fmt::Display for Chosen {
 impl serde::Serialize for Selection {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.journeys())
-    }
-}
-
-impl TestBroker {
-    /// What was published to this exchange, in order; not what was refused for want of the exchange.
-    ///
-    /// ```
-    /// use leveret::testing::TestBroker;
-    /// use leveret::{Exchange, Message, Queue, Topology};
-    ///
-    /// let t = TestBroker::new();
-    /// let topology = Topology::new().exchange(Exchange::topic("events"));
-    /// t.declare(&topology.queue(Queue::new("stock").bind("events", "order.#")))?;
-    /// t.publish("events", "order.us.created", Message::json(&7)?)?;
-    /// assert_eq!(t.published("events").key("order.*.created").assert_once().json::<u32>(), 7);
-    /// t.published("events").key("payment.#").assert_none();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn published(&self, exchange: &str) -> Selection {
-        Selection::of(self, format!("published to '{exchange}'"), None, |journey, fact| {
-            *journey.exchange() == *exchange && matches!(fact.what, What::Published { .. })
-        })
-    }
-
-    /// What this queue handed out, each message once, in the order of their first deliveries.
-    ///
-    /// ```
-    /// use leveret::testing::TestBroker;
-    /// use leveret::{Message, Queue, Topology};
-    ///
-    /// let t = TestBroker::new();
-    /// t.declare(&Topology::new().queue(Queue::new("orders")))?;
-    /// t.publish("", "orders", Message::new("one").message_id("o-1"))?;
-    /// t.get("orders")?.ok_or("it is ready")?.ack();
-    /// t.consumed("orders").assert_ids(["o-1"]).assert_all_acked();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn consumed(&self, queue: &str) -> Selection {
-        Selection::of(self, format!("consumed from '{queue}'"), Some(queue), |_, fact| {
-            fact.queue.as_deref() == Some(queue) && matches!(fact.what, What::Delivered { .. })
-        })
-    }
-
-    /// Dead letters: messages that died in a queue and went on, each death one.
-    ///
-    /// ```
-    /// use leveret::testing::TestBroker;
-    /// use leveret::{Message, Queue, Reason, Topology};
-    ///
-    /// let t = TestBroker::new();
-    /// t.declare(&Topology::new().queue(Queue::new("orders").dead_letter_to("dlq")).queue(Queue::new("dlq")))?;
-    /// t.dead_letters().assert_none();
-    /// t.publish("", "orders", Message::new("one"))?;
-    /// t.get("orders")?.ok_or("it is ready")?.reject();
-    /// t.dead_letters().from("orders").to("dlq").reason(Reason::Rejected).assert_once();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn dead_letters(&self) -> Selection {
-        let mut letters = Selection::of(self, "dead letters", None, |journey, _| journey.origin().is_some());
-        letters.queue = None;
-        letters
-    }
-
-    /// What was published as mandatory, and came back since no queue was bound for it.
-    #[must_use]
-    pub fn returned(&self) -> Selection {
-        Selection::of(self, "returned", None, |_, fact| matches!(fact.what, What::Returned))
-    }
-
-    /// What no queue was bound for: what came back, and what is gone.
-    #[must_use]
-    pub fn unroutable(&self) -> Selection {
-        let is = |_: &Journey, fact: &Fact| matches!(fact.what, What::Returned | What::Unroutable);
-        Selection::of(self, "unroutable", None, is)
-    }
-
-    /// What is gone without that anybody processed it, has it as a dead letter or got it back: see
-    /// [`Fate::is_loss`].
-    #[must_use]
-    pub fn lost(&self) -> Selection {
-        let lost = |journey: &Journey| journey.fates().iter().any(|(_, fate)| fate.is_loss());
-        Selection::of(self, "lost", None, |journey, fact| {
-            let last = journey.facts().last().is_some_and(|last| last.number == fact.number);
-            last && lost(journey)
-        })
-    }
-
-    /// Asserts that there are no dead letters.
-    ///
-    /// # Panics
-    ///
-    /// Where there are some, with the story.
-    #[track_caller]
-    pub fn assert_no_dead_letters(&self) {
-        self.dead_letters().assert_none();
-    }
-
-    /// Asserts that nothing was [lost](TestBroker::lost), and that the [ledger](TestBroker::ledger) closes.
-    ///
-    /// # Panics
-    ///
-    /// Where something was, with the story; or with the table.
-    #[track_caller]
-    pub fn assert_nothing_lost(&self) {
-        self.ledger().assert_closed();
-        self.lost().assert_none();
-    }
-
-    /// The histories of all messages that this broker has seen, as text and data.
-    pub(super) fn history_of<'a>(&self, journeys: impl Iterator<Item = &'a Journey>) -> Option<History> {
-        let numbers: Vec<u64> = journeys.map(Journey::number).collect();
-        self.recorder().history_where(|journey| numbers.contains(&journey.number()))
     }
 }
 

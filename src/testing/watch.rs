@@ -6,6 +6,7 @@
 //! round and round, requeued or dead-lettered back, has a count of its deliveries, which a dead letter takes over from
 //! the message that died; the count begins anew with each wait ([`Watch::begin`]).
 
+use super::known::{Known, Named, Unknown};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, Name};
 use crate::engine::waiter::{WaitList, Waiter, wake_all};
@@ -51,6 +52,7 @@ struct Seen {
     endless: Option<Endless>,
     waiting: WaitList,
     until: u64,
+    known: Known,
     /// What was seen since somebody began to listen.
     log: Option<Vec<Fact>>,
 }
@@ -133,6 +135,11 @@ impl Watch {
         self.0.lock().endless.clone()
     }
 
+    /// Says of a name that there never was anything of it.
+    pub(super) fn miss(&self, named: &Named) -> Option<Unknown> {
+        self.0.lock().known.miss(named)
+    }
+
     /// Keeps the facts that come from now on.
     pub(super) fn begin_log(&self) {
         self.0.lock().log = Some(Vec::new());
@@ -164,6 +171,7 @@ impl Seen {
         if let Some(log) = &mut self.log {
             log.push(fact.clone());
         }
+        self.known.take_in(fact);
         let Some(message) = &fact.message else { return None };
         self.track(fact.queue.as_ref(), message, &fact.what);
         let queue = fact.queue.as_ref()?;

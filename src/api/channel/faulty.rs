@@ -3,8 +3,7 @@
 
 use super::inbox::Unsettled;
 use super::publish::{Held, Verdict};
-use super::{Channel, ChannelCell, Close, Scope, State, Tags};
-use crate::base::ReplyCode;
+use super::{Channel, ChannelCell, State, Tags};
 use crate::engine::cell::QueueCell;
 use crate::engine::faults::{DeliveryFault, Hit, PublishFault};
 use crate::engine::waiter::{Deferred, wake_all};
@@ -80,7 +79,7 @@ impl Channel {
             doom.by.count();
         }
         let text = format_args!("the program of consumer '{tag}' died").to_string();
-        self.cell.connection.fail(Close::new(Scope::Connection, ReplyCode::ConnectionForced, "", text), None);
+        self.cell.connection.die(text);
     }
 }
 

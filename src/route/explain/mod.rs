@@ -16,6 +16,7 @@ mod words;
 
 pub use likeness::Likeness;
 pub use miss::{HeaderMiss, MatchMode, Miss, WordMiss};
+pub(crate) use near::like;
 pub(crate) use step::ExchangeName;
 pub use step::{ExplainedAlternate, ExplainedBinding, ExplainedExchange, Fit, Leads, Matching, Reached};
 pub(crate) use text::Quoted;
@@ -26,7 +27,7 @@ use super::spec::{Binding, Destination, ExchangeKind};
 use crate::base::{ExchangeId, QueueId};
 use crate::message::Table;
 use likeness::distance;
-use near::{Misses, Near, Rank, compare, like, missed};
+use near::{Misses, Near, Rank, compare, missed};
 use std::collections::BTreeSet;
 
 /// A walk, told.

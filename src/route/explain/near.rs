@@ -125,7 +125,7 @@ pub(super) fn missed(kind: ExchangeKind, binding: &Binding, key: usize, asked: A
 }
 
 /// The names that are most like this one, the nearest first; none that differ in more than half of their letters.
-pub(super) fn like<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+pub(crate) fn like<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut nearest: Vec<(usize, &str)> = Vec::new();
     for known in names {
         let half = known.chars().count() / 2;
