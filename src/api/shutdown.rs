@@ -109,6 +109,8 @@ impl Shutdown {
     /// delivery, for which it would wait until the drain's time is over.
     pub fn wait(self) -> ShutdownReport {
         let Self { engine, drain } = self;
+        // Where it closes at once, a tap that panics comes after that.
+        let _deferred = drain.is_zero().then(|| engine.quietly());
         quiesce(&engine);
         let deadline = engine.now() + drain;
         let mut number = None;
@@ -133,6 +135,7 @@ impl Future for ShutdownFuture {
         let this = &mut *self;
         let engine = &this.shutdown.engine;
         let drain = this.shutdown.drain;
+        let _deferred = engine.quietly();
         let begun = this.begun.get_or_insert_with(|| {
             quiesce(engine);
             Begun { deadline: engine.now() + drain, number: None, alarm: None }

@@ -77,7 +77,10 @@ impl Engine {
         if let Some(mut rest) = rest {
             self.letters.no_dead_letter.fetch_add(rest.rubbish.len() as u64, Ordering::Relaxed);
             wake_all(rest.take_wakes());
-            free(rest.into_freed());
+            let (freed, rubbish, sinks) = rest.into_freed();
+            // One by one: two owners that panic in one drop would end the process.
+            freed.into_iter().chain(rubbish).for_each(free);
+            sinks.into_iter().for_each(free);
         }
         if self.is_stopped() {
             self.stir();

@@ -15,7 +15,7 @@ use super::Recording;
 use super::cell::QueueCell;
 #[cfg(feature = "tokio")]
 use super::waiter::Waiter;
-use super::waiter::wake_all;
+use super::waiter::{contained, wake_all};
 use crate::base::Moment;
 use crate::base::sync::{Mutex, Rank};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
@@ -128,7 +128,8 @@ impl Driver {
 fn keep_time(engine: &Weak<Engine>, kicked: &Receiver<()>) {
     loop {
         let Some(strong) = engine.upgrade() else { return };
-        strong.drive();
+        // Foreign code may panic in it, which is not the broker's end: what it was doing is done or due again.
+        contained(|| strong.drive());
         let deadline = strong.arm();
         let wait = deadline.map(|deadline| strong.until(deadline));
         drop(strong);
@@ -230,8 +231,24 @@ impl Engine {
             due.iter().filter_map(|queue| topology.cell(*queue).cloned()).collect()
         };
         cells.sort_unstable_by_key(|cell| cell.serial);
-        for cell in cells {
+        let mut unfired = Unfired { engine: self, moment, cells: cells.into_iter() };
+        while let Some(cell) = unfired.cells.next() {
             self.act(&cell, |state, effects| state.advance(now, effects));
+        }
+    }
+}
+
+/// Queues whose deadline is being fired. Where a tap panics in the middle, those that are left are due again.
+struct Unfired<'a> {
+    engine: &'a Engine,
+    moment: Moment,
+    cells: std::vec::IntoIter<Arc<QueueCell>>,
+}
+
+impl Drop for Unfired<'_> {
+    fn drop(&mut self) {
+        for cell in self.cells.by_ref() {
+            self.engine.deadlines.set(cell.id, self.moment);
         }
     }
 }

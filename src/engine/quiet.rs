@@ -20,6 +20,7 @@ impl Engine {
         if !stopped {
             return;
         }
+        let _deferred = self.quietly();
         for cell in self.cells() {
             let now = self.clock.now();
             self.act(&cell, |state, effects| {

@@ -3,6 +3,10 @@
 //! A waiter is taken out of its place under the lock of whoever owns the place, and woken after the lock is free: a
 //! waker may run foreign code. Blocking is parking; before it, whoever may be served soon stays awake for a few
 //! microseconds ([`soon`]), since waking a parked thread costs a hundred times that of one that spins.
+//!
+//! A waker or the owner of a body that panics is no business of whoever publishes or acknowledges at that moment: the panic
+//! hook has told of it, and it goes no further ([`contained`]). Else it would keep others from being woken, and end the
+//! process where it meets another panic.
 
 use super::facts::Ear;
 use crate::base::Moment;
@@ -11,6 +15,7 @@ use crossbeam_utils::Backoff;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread::{Thread, ThreadId};
@@ -59,7 +64,7 @@ impl Waiter {
     pub(crate) fn wake(self) {
         match self {
             Self::Thread(thread) => thread.unpark(),
-            Self::Task(waker) => waker.wake(),
+            Self::Task(waker) => contained(|| waker.wake()),
         }
     }
 }
@@ -96,6 +101,15 @@ pub(crate) fn free<T: 'static>(freed: T) {
             later.freed.push(Box::new(freed.take()));
         }
     });
+    contained(|| drop(freed));
+}
+
+/// Runs foreign code, whose panic ends here: the panic hook has told of it.
+pub(crate) fn contained(foreign: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(foreign)) {
+        // What it panicked with is foreign too, and may panic when it is dropped.
+        std::mem::forget(panic);
+    }
 }
 
 thread_local! {
@@ -162,7 +176,7 @@ impl Drop for Deferred {
             // What they run may call the engine, and is not deferred any more.
             let Later { wakes, freed, ears } = kept.ok().flatten().unwrap_or_default();
             wake_all(wakes);
-            drop(freed);
+            freed.into_iter().for_each(|freed| contained(|| drop(freed)));
             ears.iter().for_each(Ear::tell);
         }
     }

@@ -24,7 +24,8 @@ use std::sync::Arc;
 /// wait for the tap. A tap that publishes whenever it hears of a publish never ends.
 ///
 /// **If it panics**, the call at hand panics, after it has done its work; or goes on, where its thread panics already.
-/// The facts that the tap was given are not given again. No message is lost, and the broker goes on.
+/// The facts that the tap was given are not given again. No message is lost, and the broker goes on. A call that is several
+/// ends there: of a batch the rest is not sent, and a shutdown that drains leaves the broker stopped, for a new one to close.
 ///
 /// A broker with a tap carries out every acknowledgement at once, which is slower; nobody can tell otherwise.
 ///

@@ -349,6 +349,7 @@ fn publish_now(
 
 /// Brings a message to its queues.
 fn deliver(engine: &Engine, envelope: &SharedEnvelope, cells: &[Arc<QueueCell>], mandatory: bool) -> Outcome {
+    let _deferred = engine.quietly();
     engine.announce(None, envelope, cells);
     let outcome = engine.deliver(None, envelope, cells);
     let is_reply = engine.reply(envelope);

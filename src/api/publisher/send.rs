@@ -187,6 +187,8 @@ impl Publisher {
         sending: &mut Sending,
         waiter: &dyn Fn() -> Waiter,
     ) -> Option<Result<Routed, PublishError>> {
+        // A tap that panics comes after all of it is counted and told.
+        let _deferred = self.engine.quietly();
         loop {
             if self.engine.is_stopped() {
                 return Some(Err(PublishError::new(PublishErrorKind::Closed, sending.envelope.as_given())));
