@@ -66,6 +66,7 @@
 //! |---|---|
 //! | `base/mod.rs` | Floor 0, the ground: names, ids, moments, limits, reply codes and locks |
 //! | `base/credit.rs` | Credit that several queues share: what one channel or consumer may hold over all its queues |
+//! | `base/explored.rs` | Locks, atomics and parking for tests that explore how threads may interleave: shuttle's or loom's, under the names of those that `sync.rs` has otherwise |
 //! | `base/generated.rs` | Names that the broker makes: a prefix and a counted number, written as RabbitMQ writes its random ones |
 //! | `base/id.rs` | Identities: newtypes over small integers, so that none is taken for another |
 //! | `base/limits.rs` | Every bound of the crate, with its default and its reason, in one place |

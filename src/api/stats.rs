@@ -2,11 +2,11 @@
 
 use super::broker::Broker;
 use crate::base::Name;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
 use crate::queue::{Counts, QueueKind, Totals};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a queue holds, and what became of everything it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! without prefetch from swallowing a whole queue under one lock. Queues take from both while they decide; whoever
 //! gives back learns whether the gate opened and then resumes the queues.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use super::sync::atomic::{AtomicU32, Ordering};
 
 /// The two gates of a session, shared by its queues. A limit of 0 is no limit.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 //! Nothing here imports anything of the crate; everything above may import this.
 
 mod credit;
+#[cfg(any(leveret_loom, leveret_shuttle))]
+mod explored;
 mod generated;
 mod id;
 mod limits;

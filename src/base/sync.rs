@@ -2,8 +2,19 @@
 //!
 //! A thread may take a lock only when every lock it holds has a lower rank. So no two threads can wait for each other,
 //! and no queue's lock is ever held while another queue's is taken. Release builds carry no check.
+//!
+//! Atomics and parking are named here, too, so that tests which explore interleavings can put their own in the place of
+//! all three (`explored.rs`).
 
+#[cfg(any(leveret_loom, leveret_shuttle))]
+use super::explored as parking_lot;
+#[cfg(any(leveret_loom, leveret_shuttle))]
+pub(crate) use super::explored::{Backoff, atomic, thread, thread_local};
+#[cfg(not(any(leveret_loom, leveret_shuttle)))]
+pub(crate) use crossbeam_utils::Backoff;
 use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+#[cfg(not(any(leveret_loom, leveret_shuttle)))]
+pub(crate) use std::{sync::atomic, thread, thread_local};
 
 /// The order in which locks may be taken: from low to high, never two of one rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,20 +61,20 @@ pub(crate) struct RwLock<T> {
 #[cfg(feature = "serde")]
 #[derive(Debug)]
 pub(crate) struct Turnstile {
-    inner: parking_lot::ReentrantMutex<std::cell::Cell<usize>>,
+    inner: ::parking_lot::ReentrantMutex<std::cell::Cell<usize>>,
 }
 
 /// The hold of a [`Turnstile`].
 #[cfg(feature = "serde")]
 pub(crate) struct Through<'a> {
-    guard: parking_lot::ReentrantMutexGuard<'a, std::cell::Cell<usize>>,
+    guard: ::parking_lot::ReentrantMutexGuard<'a, std::cell::Cell<usize>>,
     held: Option<held::Held>,
 }
 
 #[cfg(feature = "serde")]
 impl Turnstile {
     pub(crate) const fn new() -> Self {
-        Self { inner: parking_lot::ReentrantMutex::new(std::cell::Cell::new(0)) }
+        Self { inner: ::parking_lot::ReentrantMutex::new(std::cell::Cell::new(0)) }
     }
 
     pub(crate) fn pass(&self) -> Through<'_> {
@@ -99,7 +110,7 @@ pub(crate) struct Ranked<G> {
 }
 
 impl<T> Mutex<T> {
-    pub(crate) const fn new(rank: Rank, value: T) -> Self {
+    pub(crate) fn new(rank: Rank, value: T) -> Self {
         Self { rank, inner: parking_lot::Mutex::new(value) }
     }
 
@@ -133,7 +144,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T> RwLock<T> {
-    pub(crate) const fn new(rank: Rank, value: T) -> Self {
+    pub(crate) fn new(rank: Rank, value: T) -> Self {
         Self { rank, inner: parking_lot::RwLock::new(value) }
     }
 
@@ -174,15 +185,21 @@ mod held {
     use super::Rank;
     use std::cell::RefCell;
 
-    thread_local! {
+    #[cfg(not(leveret_loom))]
+    super::thread_local! {
         static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
+    }
+    #[cfg(leveret_loom)]
+    super::thread_local! {
+        static HELD: RefCell<Vec<Rank>> = RefCell::new(Vec::new());
     }
 
     pub(crate) struct Held(Rank);
 
     impl Held {
         pub(crate) fn take(rank: Rank) -> Self {
-            HELD.with_borrow_mut(|held| {
+            HELD.with(|held| {
+                let mut held = held.borrow_mut();
                 let highest = held.iter().max();
                 assert!(highest.is_none_or(|h| *h < rank), "lock {rank:?} taken while {held:?} are held");
                 held.push(rank);
@@ -193,7 +210,8 @@ mod held {
 
     impl Drop for Held {
         fn drop(&mut self) {
-            HELD.with_borrow_mut(|held| {
+            HELD.with(|held| {
+                let mut held = held.borrow_mut();
                 if let Some(at) = held.iter().rposition(|rank| *rank == self.0) {
                     held.remove(at);
                 }

@@ -21,10 +21,10 @@
 //! after that lock sees the word, carries his out himself and stirs those who wait (`quiet.rs`); whoever notes before it
 //! is counted.
 
+use crate::base::sync::atomic::{AtomicU32, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::message::SharedEnvelope;
 use crate::queue::effect::Done;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// At so many the one who notes carries them out, so that what waits for them does not wait for long.
 const MOST: u32 = 64;

@@ -8,8 +8,8 @@
 
 use super::waiter::{Waiter, Wakes};
 use crate::base::Moment;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Mutex, Rank};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Those who wait for a moment. Few at any time: a list is enough.
 #[derive(Debug)]

@@ -12,12 +12,12 @@ use super::sink::Sinks;
 use super::waiter::{free, wake_all, wake_one};
 use super::work::Work;
 use crate::base::Moment;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::message::{Envelope, Reason, SharedEnvelope};
 use crate::port::{Dropping, MessageRef, Refusing, What};
 use crate::queue::effect::Offered;
 use crate::queue::{DeadLetter, QueueState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What became of the dead that did not arrive. All only count up.
 #[derive(Debug, Default)]

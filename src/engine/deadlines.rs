@@ -8,9 +8,9 @@
 //! reads the deadlines (also those of `alarms.rs`). All of it is sequentially consistent, so one of the two sees what the
 //! other wrote: either the timer is woken, or it knows. With less, both could read what was before.
 
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Rank, RwLock};
 use crate::base::{Moment, QueueId};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The table. Its index is the queue's slot; [`Moment::MAX`] is no deadline.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ use super::cell::QueueCell;
 use super::waiter::Waiter;
 use super::waiter::{contained, wake_all};
 use crate::base::Moment;
+use crate::base::sync::atomic::Ordering;
 use crate::base::sync::{Mutex, Rank};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use std::sync::{Arc, Weak};
@@ -159,7 +160,7 @@ impl Engine {
 
     /// The earliest deadline; where dead letters wait in the backlog, it is now.
     pub(crate) fn next_deadline(&self) -> Option<Moment> {
-        if self.backlog_length.load(std::sync::atomic::Ordering::Acquire) > 0 {
+        if self.backlog_length.load(Ordering::Acquire) > 0 {
             return Some(self.clock.now());
         }
         let earliest = self.deadlines.earliest().into_iter().chain(self.alarms.earliest()).min();

@@ -8,6 +8,7 @@
 //! What is held back stands here with its moment, which is a deadline as any other: a delivery stays with its consumer's
 //! sink, a confirm is an act of its channel.
 
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, Rank, RwLock};
 use crate::base::{Moment, Name, QueueId};
 use crate::message::Envelope;
@@ -15,7 +16,6 @@ use crate::port::{Injected, What};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Decides what goes wrong. Called under a queue's lock, so it calls nobody.

@@ -9,11 +9,11 @@
 
 use super::proxy::Proxy;
 use super::waiter::Waiter;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::queue::effect::Handout;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many deliveries a ring holds at most.
 const RING: usize = 32;

@@ -70,6 +70,7 @@ pub(crate) use topology_exchanges::exchange_differences;
 pub(crate) use topology_queues::check_queue_name;
 pub(crate) use work::Work;
 
+use crate::base::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::base::sync::{Mutex, Rank, RwLock, Writing};
 use crate::base::{Limits, Moment, QueueId, SessionId};
 use crate::message::Envelope;
@@ -85,7 +86,6 @@ use replies::Replies;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use waiter::{Deferred, WaitList, free};
 
 /// Everything that is shared by the handles of one broker.

@@ -6,6 +6,7 @@
 use super::Engine;
 use super::cell::QueueCell;
 use super::work::Work;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::{ExchangeId, SessionId};
 use crate::message::{Envelope, SharedEnvelope};
 use crate::port::{Refusing, What};
@@ -14,7 +15,6 @@ use crate::route::{ExchangeKind, Graph, Scratch, Targets};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The queues that a message goes to, each once.
 pub(crate) type Cells = SmallVec<[Arc<QueueCell>; 2]>;

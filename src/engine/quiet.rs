@@ -8,9 +8,9 @@
 use super::cell::QueueCell;
 use super::waiter::{Waiter, wake_all};
 use super::{Engine, Phase};
+use crate::base::sync::atomic::Ordering;
 use crate::port::Cause;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 impl Engine {
     /// Stops publishes and deliveries: every consumer is told that it is cancelled. What is out may still be settled.

@@ -10,15 +10,15 @@
 
 use super::facts::Ear;
 use crate::base::Moment;
+use crate::base::sync::thread::{self, Thread, ThreadId};
+use crate::base::sync::{Backoff, thread_local};
 use crate::port::Clock;
-use crossbeam_utils::Backoff;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread::{Thread, ThreadId};
 use std::time::Duration;
 
 /// Somebody who waits: woken by [`Waiter::wake`], once or more often, with or without reason.
@@ -37,7 +37,7 @@ pub(crate) struct Me(ThreadId);
 impl Me {
     /// The calling thread.
     pub(crate) fn this() -> Self {
-        Self(std::thread::current().id())
+        Self(thread::current().id())
     }
 
     /// Whether it is the calling thread.
@@ -47,7 +47,7 @@ impl Me {
 
     /// Whether the calling thread panics.
     pub(crate) fn is_panicking() -> bool {
-        std::thread::panicking()
+        thread::panicking()
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) type Wakes = SmallVec<[Waiter; 2]>;
 impl Waiter {
     /// The calling thread.
     pub(crate) fn this_thread() -> Self {
-        Self::Thread(std::thread::current())
+        Self::Thread(thread::current())
     }
 
     /// Wakes it. Never under a lock.
@@ -112,9 +112,15 @@ pub(crate) fn contained(foreign: impl FnOnce()) {
     }
 }
 
+#[cfg(not(leveret_loom))]
 thread_local! {
     /// What this thread is to do later; `None` where it does it at once.
     static DEFERRED: RefCell<Option<Later>> = const { RefCell::new(None) };
+}
+
+#[cfg(leveret_loom)]
+thread_local! {
+    static DEFERRED: RefCell<Option<Later>> = RefCell::new(None);
 }
 
 /// What a thread has put off.
@@ -264,8 +270,8 @@ pub(crate) fn block_until<T>(
             }
         };
         match left {
-            None => std::thread::park(),
-            Some(left) => std::thread::park_timeout(left),
+            None => thread::park(),
+            Some(left) => thread::park_timeout(left),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Clocks: the one place where time comes from.
 
 use crate::base::Moment;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where a broker's time comes from. It never goes back.

@@ -5,6 +5,7 @@
 
 use super::inbox::{Arrival, Unreceived};
 use super::{ChannelCell, Close, State};
+use crate::base::sync::atomic::Ordering;
 use crate::base::{Name, SessionId};
 use crate::engine::Engine;
 use crate::engine::cell::QueueCell;
@@ -12,7 +13,6 @@ use crate::engine::waiter::{Waiter, wake_all};
 use crate::port::Cause;
 use crate::queue::QueueKind;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// What is left of a channel whose inbox has ended.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use crate::queue::effect::{ConsumerId, DeliveryRef, Handout};
 use crate::session::{Answer, Ledger, UnknownTag};
 
 use super::{Close, told};
+use crate::base::sync::atomic::{AtomicUsize, Ordering};
 use crate::engine::Witness;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A delivery that is out with this channel: whose it is and by what its queue knows it.
 #[derive(Clone, Debug)]

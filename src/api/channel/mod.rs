@@ -29,6 +29,7 @@ pub use receive::RecvChannelEvent;
 pub(crate) use told::{close_fields, declared_fields};
 
 use super::connection::ConnectionCell;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{ReplyCode, SessionId};
 use crate::engine::Engine;
@@ -41,7 +42,6 @@ pub(crate) use inbox::Unreceived;
 use inbox::{Inbox, Unsettled};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A channel: declares, publishes, consumes and settles as AMQP 0-9-1 has it.
 ///

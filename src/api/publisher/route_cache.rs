@@ -8,12 +8,12 @@
 //! `CC` or `BCC`.
 
 use crate::base::Name;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::engine::{Cells, Engine, NoRoute, Route};
 use crate::message::Envelope;
 use hashbrown::DefaultHashBuilder;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many places the first table has.
 const FIRST: usize = 8;

@@ -25,10 +25,10 @@ pub use ledger::{DropCount, Imbalance, Ledger, PublishLedger, QueueLedger};
 pub use store::Forgotten;
 
 use super::broker::Broker;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::engine::Engine;
 use crate::port::{Fact, Tap};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use store::{Freed, Store};
 use tally::Tally;

@@ -2,6 +2,7 @@
 
 use super::{Letter, QueueCell};
 use crate::base::Moment;
+use crate::base::sync::atomic::Ordering;
 use crate::engine::Engine;
 use crate::engine::acks::{KEPT, SOME};
 use crate::engine::deadlines::Deadlines;
@@ -13,7 +14,6 @@ use crate::port::{Dropping, Leaving, What};
 use crate::queue::QueueState;
 use crate::queue::effect::{Done, Effect, Handout, Offered};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A queue's machine, where its deliveries go, and who waits for it.
 #[derive(Debug)]

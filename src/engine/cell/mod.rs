@@ -16,6 +16,7 @@ mod inner;
 #[cfg(feature = "testing")]
 mod tested;
 
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
 use crate::engine::Engine;
@@ -32,7 +33,6 @@ use crate::queue::{DeadLetter, QueueSpec, QueueState, Settings};
 use crossbeam_utils::CachePadded;
 use inner::Inner;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// How many messages a queue takes at most under one lock.

@@ -4,13 +4,13 @@
 //! queue or exchange that it led to was deleted. One going may let another go; a worklist carries that on.
 
 use super::{Exchange, Graph, Queue};
+use crate::base::sync::atomic::AtomicU64;
 use crate::base::{ExchangeId, Name, QueueId};
 use crate::route::bindings::{List, Side};
 use crate::route::matcher::Matcher;
 use crate::route::spec::{BindError, Bound, Destination, ExchangeSpec, Unbound};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 impl Graph {
     /// Adds an exchange and tells its id. Where the name is taken, nothing changes and that exchange's id is told.

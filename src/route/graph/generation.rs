@@ -6,11 +6,11 @@
 //! a change of the default exchange.
 
 use super::Graph;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::{ExchangeId, Name};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 impl Graph {
     /// The counter of an exchange's changes.

@@ -13,11 +13,11 @@ use super::bindings::{Bindings, List, Side};
 use super::matcher::Matcher;
 use super::slots::Slots;
 use super::spec::{Binding, Bound, Destination, ExchangeKind, ExchangeSpec};
+use crate::base::sync::atomic::AtomicU64;
 use crate::base::{ExchangeId, Name, QueueId};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// The routing topology of a broker.
 ///

@@ -1,0 +1,1 @@
+#![cfg(leveret_loom)]
