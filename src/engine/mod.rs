@@ -257,22 +257,25 @@ impl Engine {
         if self.phase.swap(Phase::CLOSED, Ordering::AcqRel) == Phase::CLOSED {
             return;
         }
+        // Whatever foreign code does, the rest is done first.
+        let _deferred = Deferred::begin();
+        let mut work = Work::default();
+        // All are closed before foreign code runs, and before anybody else sees the topology: whoever finds the deadline of a
+        // queue finds the queue, or comes after this. Without it he would look for it again and again.
         let cells: Vec<_> = {
             let mut topology = self.topology.write();
             topology.graph = Graph::new();
             topology.policies.clear();
-            std::mem::take(&mut topology.queues).into_iter().flatten().collect()
+            let cells: Vec<_> = std::mem::take(&mut topology.queues).into_iter().flatten().collect();
+            for cell in &cells {
+                let closed = cell.close(self, &mut work, Cause::BrokerStopped, |_| Ok::<(), Infallible>(()));
+                debug_assert!(closed.is_ok());
+                self.deadlines.set(cell.id, Moment::MAX);
+            }
+            cells
         };
-        // Whatever foreign code does, the rest is done first.
-        let _deferred = Deferred::begin();
-        // All are closed before foreign code runs: whoever is woken finds no deadline of a queue that cannot be found.
-        let mut work = Work::default();
-        for cell in cells {
-            let closed = cell.close(self, &mut work, Cause::BrokerStopped, |_| Ok::<(), Infallible>(()));
-            debug_assert!(closed.is_ok());
-            self.deadlines.set(cell.id, Moment::MAX);
-        }
         self.finish(work);
+        drop(cells);
         let backlog = {
             let mut backlog = self.backlog.lock();
             self.backlog_length.store(0, Ordering::SeqCst);
