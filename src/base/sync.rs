@@ -233,3 +233,60 @@ mod held {
         }
     }
 }
+
+/// Only debug builds check.
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::{Mutex, Rank, RwLock};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn panics(work: impl FnOnce()) -> bool {
+        catch_unwind(AssertUnwindSafe(work)).is_err()
+    }
+
+    #[test]
+    fn locks_are_taken_from_low_to_high() {
+        let (topology, queue, inbox) =
+            (RwLock::new(Rank::Topology, ()), Mutex::new(Rank::Queue, ()), Mutex::new(Rank::Inbox, ()));
+        let _first = topology.read();
+        let _second = queue.lock();
+        let _third = inbox.lock();
+    }
+
+    #[test]
+    fn a_wrong_order_panics() {
+        let (topology, queue) = (RwLock::new(Rank::Topology, ()), Mutex::new(Rank::Queue, ()));
+        let held = queue.lock();
+        assert!(panics(|| drop(topology.read())));
+        assert!(panics(|| drop(topology.write())));
+        drop(held);
+        // The rank is free again with the lock.
+        drop(topology.write());
+    }
+
+    #[test]
+    fn two_of_one_rank_panic() {
+        let (one, other) = (Mutex::new(Rank::Queue, ()), Mutex::new(Rank::Queue, ()));
+        let _held = one.lock();
+        assert!(panics(|| drop(other.lock())));
+    }
+
+    #[test]
+    fn another_thread_has_ranks_of_its_own() {
+        let (queue, leaf) = (Mutex::new(Rank::Queue, ()), Mutex::new(Rank::Leaf, ()));
+        let _held = leaf.lock();
+        std::thread::scope(|scope| scope.spawn(|| drop(queue.lock())).join()).unwrap();
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn who_is_through_a_turnstile_may_pass_again_under_any_lock_and_nobody_else_may() {
+        let (turnstile, other, queue) = (super::Turnstile::new(), super::Turnstile::new(), Mutex::new(Rank::Queue, ()));
+        let through = turnstile.pass();
+        let held = queue.lock();
+        assert!(!turnstile.pass().is_first());
+        assert!(panics(|| drop(other.pass())));
+        drop(held);
+        assert!(through.is_first());
+    }
+}
