@@ -343,6 +343,12 @@ fn malformed_cases_are_refused_with_the_place() {
             "128 is no value for $i8",
         ),
         (
+            step(
+                r#"{"on": "c1/a", "do": "basic.publish", "with": {"body": {"$repeat": ["ab", 18446744073709551615]}}, "then": []}"#,
+            ),
+            "is more than the 33554432 bytes that a body may have",
+        ),
+        (
             step(r#"{"on": "c1/a", "do": "queue.purge", "then": [{"on": "c1/a", "event": "queue.purge-ok"}]}"#),
             "step 1: event 1: queue.purge-ok lacks 'message_count'",
         ),

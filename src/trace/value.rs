@@ -9,6 +9,9 @@ use serde_json::{Map, Number, Value as Json, json};
 /// The key under which the time of a death stands for any time.
 const ANY_TIME: &str = "*";
 
+/// A text repeated to more than this is no body: twice what RabbitMQ takes, so that one too large can still be said.
+const MOST_BODY_BYTES: usize = 32 << 20;
+
 /// The properties that are short strings, by the names that traces use.
 const TEXTS: [&str; 10] = [
     "content_type",
@@ -190,7 +193,10 @@ pub(crate) fn body_from_json(json: &Json) -> Result<Vec<u8>, String> {
             Some(("$repeat", Json::Array(parts))) => match parts.as_slice() {
                 [Json::String(text), Json::Number(times)] => {
                     let times = times.as_u64().and_then(|times| usize::try_from(times).ok()).ok_or_else(unknown)?;
-                    Ok(text.as_bytes().repeat(times))
+                    match text.len().checked_mul(times) {
+                        Some(bytes) if bytes <= MOST_BODY_BYTES => Ok(text.as_bytes().repeat(times)),
+                        _ => Err(format!("{json} is more than the {MOST_BODY_BYTES} bytes that a body may have")),
+                    }
                 }
                 _ => Err(unknown()),
             },
