@@ -1,37 +1,10 @@
-//! The queue machines against their naive models, over operations read from bytes.
-//!
-//! The first byte says which kind of queue, the next sixteen its settings, then eight for each operation.
-//! `cargo fuzz run queue_ops` runs it.
+//! `cargo fuzz run queue_ops`. What it does, and what was seen to fail: `tests/fuzz_regressions/queue_ops.rs`.
 
 #![no_main]
+// A target takes what it needs of what the targets share.
+#![allow(dead_code)]
 
-#[path = "../../tests/queue_model/classic.rs"]
-mod classic;
-#[path = "../../tests/queue_model/harness.rs"]
-mod harness;
-#[path = "../../tests/queue_model/ops.rs"]
-mod ops;
-#[path = "../../tests/queue_model/quorum.rs"]
-mod quorum;
+#[path = "../../tests/fuzz_regressions/queue_ops.rs"]
+mod queue_ops;
 
-use harness::run;
-use leveret::QueueKind;
-use libfuzzer_sys::fuzz_target;
-use ops::{OP_BYTES, Op, SETUP_BYTES, Setup};
-
-/// More of them say nothing new.
-const MOST_OPS: usize = 200;
-
-fuzz_target!(|input: &[u8]| {
-    let Some((kind, rest)) = input.split_first() else { return };
-    let Some((setup, rest)) = rest.split_first_chunk::<SETUP_BYTES>() else { return };
-    let (ops, _) = rest.as_chunks::<OP_BYTES>();
-    let kind = if kind % 2 == 0 { QueueKind::Classic } else { QueueKind::Quorum };
-    let setup = Setup::from_bytes(kind, setup);
-    let ops: Vec<Op> = ops.iter().take(MOST_OPS).map(|bytes| Op::from_bytes(kind, bytes)).collect();
-    let difference = match kind {
-        QueueKind::Quorum => run::<quorum::Naive>(&setup, &ops).err(),
-        _ => run::<classic::Naive>(&setup, &ops).err(),
-    };
-    assert!(difference.is_none(), "{setup:?}\n{ops:#?}\n{}", difference.unwrap_or_default());
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| queue_ops::run(input));

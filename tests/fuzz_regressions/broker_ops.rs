@@ -1,0 +1,45 @@
+//! Target `broker_ops`: operations on the public API, over several connections, channels, consumers and publishers, with
+//! policies and a clock that only they move.
+//!
+//! After each, the broker's invariants hold and the recorder's ledger closes; what is held in memory is bounded by the
+//! number of operations; and at the end nothing is in any queue, and all memory is given back.
+
+use super::memory::Watch;
+use super::rig::{Op, Rig};
+use arbitrary::{Arbitrary, Unstructured};
+use leveret::{Recorder, RecorderBound};
+
+/// More of them say nothing new.
+const MOST_OPS: usize = 150;
+/// What a broker may hold whatever is done: limits are small, so this is its tables.
+const STANDING_BYTES: usize = 1 << 20;
+/// What one operation may add, its records included.
+const BYTES_PER_OP: usize = 32 << 10;
+/// What may be kept for the thread after a broker has gone.
+const REMAINING_BYTES: usize = 64 << 10;
+
+pub(crate) fn run(input: &[u8]) {
+    let Ok(ops) = Vec::<Op>::arbitrary_take_rest(Unstructured::new(input)) else { return };
+    let watch = Watch::new();
+    carry_out(&ops[..ops.len().min(MOST_OPS)], &watch);
+    watch.assert_alive_at_most(REMAINING_BYTES, "after the broker has gone");
+}
+
+fn carry_out(ops: &[Op], watch: &Watch) {
+    let recorder = Recorder::new(RecorderBound::messages(64));
+    let mut rig = Rig::new(recorder.clone());
+    for (at, op) in ops.iter().enumerate() {
+        rig.act(op);
+        if let Err(what) = rig.broker.check_invariants() {
+            panic!("at {at}, {op:?}: {what}\n{:#?}", &ops[..=at]);
+        }
+        if let Err(what) = recorder.ledger().check() {
+            panic!("at {at}, {op:?}: {what}\n{:#?}", &ops[..=at]);
+        }
+        watch.assert_alive_at_most(STANDING_BYTES + BYTES_PER_OP * (at + 1), "with a broker");
+    }
+    drop(rig);
+    let ledger = recorder.ledger();
+    assert!(ledger.check().is_ok(), "{ledger}");
+    assert_eq!((ledger.total.ready, ledger.total.unacked, ledger.total.dying), (0, 0, 0), "{ledger}");
+}
