@@ -200,7 +200,8 @@ fn many_messages_do_not_make_a_story_without_end() {
 fn a_name_that_never_was_fails_every_assertion() {
     let t = shop();
     event(&t, "stock.counted", "s-1");
-    let every: [(&str, fn(&Selection)); 9] = [
+    type Assertion = (&'static str, fn(&Selection));
+    let every: [Assertion; 9] = [
         ("assert_none", |about| about.assert_none()),
         ("assert_count", |about| _ = about.assert_count(0)),
         ("assert_once", |about| _ = about.assert_once()),

@@ -424,3 +424,47 @@ fn a_request_over_a_channel_times_out_with_the_brokers_time() {
     assert_eq!(t.run_until_quiet_blocking(60 * MINUTE).unwrap(), MINUTE);
     assert_eq!(waiting.join().unwrap(), (true, Moment::ZERO + 30 * MINUTE));
 }
+
+#[test]
+fn a_request_that_is_waited_for_is_pending_until_its_reply_is_there() {
+    let t = broker(Topology::new().queue(Queue::new("requests")));
+    let connection = t.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    channel.basic_consume(&Consume::new("amq.rabbitmq.reply-to").no_ack()).unwrap();
+    let question = Message::new("?").reply_to("amq.rabbitmq.reply-to").correlation_id("c-1");
+    channel.basic_publish(&Publish::new("", "requests"), question).unwrap();
+    // Nobody waits for the reply: it is no business of a wait.
+    t.settle_blocking().unwrap();
+
+    let waiting = std::thread::spawn(move || {
+        let answer = channel.blocking_recv();
+        (matches!(answer, Some(ChannelEvent::Deliver(_))), channel, connection)
+    });
+    t.set_guard(Duration::from_millis(1));
+    // Once it is waited for, it is.
+    let text = loop {
+        match t.settle_blocking() {
+            Ok(()) => std::thread::yield_now(),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(
+        text.ends_with(
+            "outstanding (1):\n  request \"?\" (correlation id c-1) to 'requests' has no reply yet, for 0ns"
+        ),
+        "{text}"
+    );
+    t.set_guard(Duration::from_secs(60));
+    let responder = (*t).clone();
+    let request = t.get("requests").unwrap().unwrap();
+    std::thread::spawn(move || {
+        let address = request.properties().reply_to.clone().unwrap();
+        responder.publish("", &address, Message::new("!").correlation_id("c-1")).unwrap();
+        request.ack();
+    });
+    t.settle_blocking().unwrap();
+    let (answered, channel, connection) = waiting.join().unwrap();
+    assert!(answered);
+    drop((channel, connection));
+    t.settle_blocking().unwrap();
+}

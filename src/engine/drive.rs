@@ -233,7 +233,7 @@ impl Engine {
         };
         cells.sort_unstable_by_key(|cell| cell.serial);
         let mut unfired = Unfired { engine: self, moment, cells: cells.into_iter() };
-        while let Some(cell) = unfired.cells.next() {
+        for cell in unfired.cells.by_ref() {
             self.act(&cell, |state, effects| state.advance(now, effects));
         }
     }

@@ -18,13 +18,17 @@ use std::sync::Weak;
 pub(crate) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// What every address begins with.
-const ADDRESS: &str = "amq.rabbitmq.reply-to.";
+pub(crate) const ADDRESS: &str = "amq.rabbitmq.reply-to.";
 
 /// Whoever waits for direct replies.
 pub(crate) trait ReplySink: Send + Sync + fmt::Debug {
     /// A reply arrived for the consumer `tag`. Returns whoever waits for it, to be woken without a lock; the outer `None`
     /// is a reply that is not taken.
     fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Option<Waiter>>;
+
+    /// Whether somebody waits here.
+    #[cfg(feature = "testing")]
+    fn is_awaited(&self) -> bool;
 }
 
 /// The addresses at which somebody waits.
@@ -60,6 +64,13 @@ impl Replies {
     /// Whether somebody waits at this address.
     pub(crate) fn is_open(&self, address: &str) -> bool {
         self.open.lock().contains_key(address)
+    }
+
+    /// Whether somebody waits at this address, at this moment.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_awaited(&self, address: &str) -> bool {
+        let waiting = self.open.lock().get(address).cloned();
+        waiting.and_then(|waiting| waiting.sink.upgrade()).is_some_and(|sink| sink.is_awaited())
     }
 
     /// The part of a message's keys that are addresses, each once.

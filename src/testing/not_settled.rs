@@ -67,6 +67,17 @@ pub enum Outstanding {
         /// The consumer's tag.
         consumer: String,
     },
+    /// A request for whose direct reply somebody waits.
+    Request {
+        /// The queue or key that it was sent to.
+        key: String,
+        /// The message: its id, or what its body begins with.
+        message: String,
+        /// Its correlation id, if it has one.
+        correlation_id: Option<String>,
+        /// For how long it has been on its way, on the broker's clock.
+        age: Duration,
+    },
     /// A consumer at which nobody has waited yet.
     Unattended {
         /// The queue.
@@ -138,6 +149,12 @@ pub(super) fn outstanding(t: &TestBroker) -> Vec<Outstanding> {
         queue: receiver.queue.to_string(),
         consumer: receiver.tag.to_string(),
     }));
+    all.extend(t.pending().iter().map(|request| Outstanding::Request {
+        key: request.message.routing_key().to_string(),
+        message: label(&request.message),
+        correlation_id: request.message.properties().correlation_id.as_ref().map(ToString::to_string),
+        age: now - request.since,
+    }));
     let going = shared.activities.going().into_iter();
     all.extend(going.map(|(name, since)| Outstanding::Activity { name, age: now - since }));
     all
@@ -191,6 +208,10 @@ impl fmt::Display for Outstanding {
             }
             Self::Unreceived { queue, consumer } => {
                 write!(f, "queue '{queue}': '{consumer}' has not received what it need not acknowledge")
+            }
+            Self::Request { key, message, correlation_id, age } => {
+                let id = correlation_id.as_ref().map(|id| format!(" (correlation id {id})")).unwrap_or_default();
+                write!(f, "request {message}{id} to '{key}' has no reply yet, for {age:?}")
             }
             Self::Unattended { queue, consumer } => {
                 write!(f, "queue '{queue}': nobody has waited at '{consumer}' yet")

@@ -15,6 +15,7 @@
 
 use super::TestBroker;
 use super::not_settled::{GivenUp, NotSettled};
+use super::watch::Request;
 use crate::base::Moment;
 use crate::engine::motion::Receiver;
 use crate::engine::sink::Receiving;
@@ -70,8 +71,8 @@ impl Drop for Place {
 }
 
 impl TestBroker {
-    /// Waits until everything has come to rest: no delivery is out, none waits to be received, no
-    /// [`activity`](TestBroker::activity) goes on, and no deadline is due now. Messages that nobody consumes may be ready, and
+    /// Waits until everything has come to rest: no delivery is out, none waits to be received, nobody waits for the direct
+    /// reply to a request, no [`activity`](TestBroker::activity) goes on, and no deadline is due now. Messages that nobody consumes may be ready, and
     /// deadlines may come later. It takes no longer than the handlers do, and moves no time.
     ///
     /// # Errors
@@ -189,6 +190,15 @@ impl TestBroker {
         reached.unwrap_or_else(|| Err(self.given_up(goal)))
     }
 
+    /// The requests for whose direct replies somebody waits.
+    pub(super) fn pending(&self) -> Vec<Request> {
+        let mut requests = self.shared().watch.requests();
+        let replies = &self.engine().replies;
+        requests
+            .retain(|request| Request::address_of(&request.message).is_some_and(|address| replies.is_awaited(address)));
+        requests
+    }
+
     fn given_up(&self, goal: Goal) -> NotSettled {
         let why = GivenUp::Guard(self.guard());
         if goal == Goal::Attended { NotSettled::unattended(self, why) } else { NotSettled::new(self, why) }
@@ -207,6 +217,7 @@ impl TestBroker {
                 watch.is_empty()
                     && self.engine().unacked() == 0
                     && !self.engine().receivers().iter().any(|receiver| receiver.receiving.mail > 0)
+                    && self.pending().is_empty()
                     && self.shared().activities.going().is_empty()
             }
             Goal::Attended => self.engine().receivers().iter().all(Receiver::is_attended),

@@ -9,7 +9,9 @@
 use super::known::{Known, Named, Unknown};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, Name};
+use crate::engine::replies::ADDRESS;
 use crate::engine::waiter::{WaitList, Waiter, wake_all};
+use crate::message::Envelope;
 use crate::port::{Fact, MessageRef, Tap, What};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -30,6 +32,23 @@ pub(super) struct Out {
     pub(super) attempt: u32,
 }
 
+/// A request that asks for a direct reply.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) message: MessageRef,
+    pub(super) since: Moment,
+}
+
+impl Request {
+    /// Where the reply is to come to; none for a message that asks for no direct reply.
+    pub(super) fn address_of(message: &Envelope) -> Option<&str> {
+        message.properties().reply_to.as_deref().filter(|address| address.starts_with(ADDRESS))
+    }
+}
+
+/// So many requests without a reply are remembered.
+const REQUESTS: usize = 1_024;
+
 /// A message that was delivered too often in one wait.
 #[derive(Clone, Debug)]
 pub(super) struct Endless {
@@ -48,6 +67,8 @@ struct Seen {
     coming: HashMap<MessageRef, usize>,
     /// What died where, and has not been said to go on or not.
     going: HashSet<(Name, MessageRef)>,
+    /// Requests whose direct replies have not come, the oldest first.
+    requests: Vec<Request>,
     rounds: Rounds,
     endless: Option<Endless>,
     waiting: WaitList,
@@ -130,6 +151,11 @@ impl Watch {
         self.0.lock().until
     }
 
+    /// The requests whose direct replies have not come, the oldest first.
+    pub(super) fn requests(&self) -> Vec<Request> {
+        self.0.lock().requests.clone()
+    }
+
     /// What goes round and round, if something does.
     pub(super) fn endless(&self) -> Option<Endless> {
         self.0.lock().endless.clone()
@@ -173,7 +199,7 @@ impl Seen {
         }
         self.known.take_in(fact);
         let Some(message) = &fact.message else { return None };
-        self.track(fact.queue.as_ref(), message, &fact.what);
+        self.track(fact.queue.as_ref(), message, fact);
         let queue = fact.queue.as_ref()?;
         match &fact.what {
             What::Delivered { consumer, session, attempt, no_ack } => {
@@ -211,10 +237,21 @@ impl Seen {
     }
 
     /// Keeps account of what is coming and going.
-    fn track(&mut self, queue: Option<&Name>, message: &MessageRef, what: &What) {
+    fn track(&mut self, queue: Option<&Name>, message: &MessageRef, fact: &Fact) {
+        let (what, at) = (&fact.what, fact.at);
         let place = || queue.map(|queue| (queue.clone(), message.clone()));
         match what {
-            What::Published { queues, .. } => self.announce(message, queues.len()),
+            What::Published { queues, .. } => {
+                self.announce(message, queues.len());
+                if Request::address_of(message).is_some() {
+                    // Those that were never answered; the oldest is waited for least.
+                    if self.requests.len() >= REQUESTS {
+                        self.requests.remove(0);
+                    }
+                    self.requests.push(Request { message: message.clone(), since: at });
+                }
+            }
+            What::Replied { .. } => self.replied(message),
             What::Enqueued | What::Refused { .. } | What::Cut => self.arrive(message),
             What::Died { .. } => self.going.extend(place()),
             What::DeadLettered { next, queues, .. } => {
@@ -224,6 +261,17 @@ impl Seen {
             What::Dropped { .. } => place().into_iter().for_each(|place| _ = self.going.remove(&place)),
             _ => {}
         }
+    }
+
+    /// A direct reply came: the request is done that it says it is for, or else the oldest from there.
+    fn replied(&mut self, reply: &MessageRef) {
+        let address = reply.routing_key().as_str();
+        let from_there = |request: &Request| Request::address_of(&request.message) == Some(address);
+        let is_for = |request: &Request| {
+            from_there(request) && request.message.properties().correlation_id == reply.properties().correlation_id
+        };
+        let found = self.requests.iter().position(is_for).or_else(|| self.requests.iter().position(from_there));
+        found.into_iter().for_each(|at| _ = self.requests.remove(at));
     }
 
     fn announce(&mut self, message: &MessageRef, queues: usize) {

@@ -394,6 +394,11 @@ impl Sink for Inbox {
 }
 
 impl ReplySink for Inbox {
+    #[cfg(feature = "testing")]
+    fn is_awaited(&self) -> bool {
+        !self.inner.lock().waiting.is_empty()
+    }
+
     fn reply(&self, tag: &Name, envelope: SharedEnvelope) -> Option<Option<Waiter>> {
         let mut inner = self.inner.lock();
         if self.is_full() || inner.ended {
