@@ -1,0 +1,157 @@
+//! What is held, measured in bytes of the heap: names that came and went leave nothing, and what the broker counts as held
+//! is what it holds.
+//!
+//! This binary has an allocator that counts; its tests take turns. A million names in release, a few thousand in debug.
+//!
+//! Seen to fail with: a table of names that forgot to take a deleted queue's name out, a queue that kept the room of its
+//! longest moment, a recorder that held the bodies of journeys it had forgotten.
+
+#![allow(clippy::field_reassign_with_default)] // The bounds may grow fields.
+
+use leveret::{
+    Binding, Broker, Exchange, ExchangeDelete, Message, Policy, Queue, QueueDelete, Recorder, RecorderBound, Topology,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use std::alloc::System;
+use std::sync::Mutex;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Only one test measures at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Bytes that are in use.
+fn in_use() -> isize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated as isize - stats.bytes_deallocated as isize
+}
+
+const NAMES: usize = if cfg!(debug_assertions) { 5_000 } else { 1_000_000 };
+const MIB: isize = 1 << 20;
+
+/// Names of queues, exchanges, keys, policies, consumers, connections and headers, none of them twice.
+#[test]
+fn names_that_went_leave_no_memory() {
+    let _turn = TURN.lock();
+    let broker = Broker::builder().manual_time().build();
+    let round = |number: usize| {
+        let name = format!("a name that is too long to lie in place, of number {number}");
+        let exchange = Exchange::topic(&*name);
+        broker.declare(&Topology::new().exchange(exchange).queue(Queue::new(&*name).bind(&*name, &*name))).unwrap();
+        broker.bind(&name, &Binding::to("amq.headers").argument(&*name, &*name)).unwrap();
+        let policy = Policy::new(&*name, "^never$").define("max-length", 1_i64);
+        broker.set_policy(policy).unwrap();
+        broker.publish(&name, &name, Message::new("m").header(&*name, &*name).message_id(&*name)).unwrap();
+        let mut consumer = broker.consumer(&name).tag(&*name).open().unwrap();
+        consumer.try_recv().unwrap().ack();
+        drop(consumer);
+        drop(broker.connect_named(&name).unwrap());
+        broker.clear_policy(&name).unwrap();
+        broker.delete_exchange(&ExchangeDelete::new(&*name)).unwrap();
+        broker.delete_queue(&QueueDelete::new(&*name)).unwrap();
+    };
+    (0..100).for_each(round);
+    let before = in_use();
+    (100..NAMES).for_each(round);
+    let left = in_use() - before;
+    assert!(left < MIB / 16, "{left} bytes are left of {NAMES} names");
+}
+
+/// Declared all together and then deleted, so that every table was large once.
+#[test]
+fn tables_shrink_when_their_names_go() {
+    let _turn = TURN.lock();
+    let before = in_use();
+    let broker = Broker::builder().manual_time().build();
+    let names = || (0..NAMES / 10).map(|number| format!("a name that is too long to lie in place, of number {number}"));
+    for name in names() {
+        broker.declare(&Topology::new().queue(Queue::new(&*name).bind("amq.topic", &*name))).unwrap();
+    }
+    let full = in_use() - before;
+    for name in names() {
+        broker.delete_queue(&QueueDelete::new(&*name)).unwrap();
+    }
+    let left = in_use() - before;
+    // What is left are empty tables, a few dozen bytes for each name that they once had at once.
+    assert!(left * 5 < full, "{left} of {full} bytes are left");
+    assert_eq!(broker.stats().queues.len(), 0);
+    drop(broker);
+    assert!(in_use() - before < MIB / 16, "{} bytes are left of the broker", in_use() - before);
+}
+
+/// `ready_bytes` and `unacked_bytes` are what the bodies take, however they came.
+#[test]
+fn bytes_that_a_queue_counts_are_those_it_holds() {
+    let _turn = TURN.lock();
+    const BODY: usize = 16 << 10;
+    const MESSAGES: usize = 500;
+    for quorum in [false, true] {
+        let broker = Broker::builder().manual_time().build();
+        let queue = if quorum { Queue::new("q").quorum() } else { Queue::new("q") };
+        broker.declare(&Topology::new().queue(queue)).unwrap();
+        let counted = || {
+            let stats = broker.queue("q").unwrap().stats();
+            (stats.ready_bytes + stats.unacked_bytes) as isize
+        };
+        let before = in_use();
+        let near = |what: &str| {
+            let (counted, measured) = (counted(), in_use() - before);
+            let apart = (measured - counted).abs();
+            assert!(apart * 5 <= counted.max(MIB / 4), "{what}: {counted} bytes counted, {measured} measured");
+        };
+        for _ in 0..MESSAGES {
+            broker.publish("", "q", Message::new(vec![7_u8; BODY])).unwrap();
+        }
+        assert_eq!(counted(), (BODY * MESSAGES) as isize);
+        near("published");
+        let mut consumer = broker.consumer("q").prefetch(100).open().unwrap();
+        near("out");
+        let mut held = consumer.try_recv_many(100).unwrap();
+        held.ack_up_to(50);
+        near("acknowledged");
+        held.requeue();
+        drop(consumer);
+        near("requeued");
+        broker.queue("q").unwrap().purge().unwrap();
+        assert_eq!(counted(), 0);
+        near("purged");
+    }
+}
+
+/// A fan-out shares its body: counted in each queue, held once.
+#[test]
+fn a_body_is_held_once_for_all_queues() {
+    let _turn = TURN.lock();
+    const BODY: usize = 1 << 20;
+    let broker = Broker::builder().manual_time().build();
+    for queue in 0..8 {
+        broker.declare(&Topology::new().queue(Queue::new(queue.to_string()).bind("amq.fanout", ""))).unwrap();
+    }
+    let before = in_use();
+    broker.publish("amq.fanout", "", Message::new(vec![7_u8; BODY])).unwrap();
+    let held = in_use() - before;
+    assert!((held - BODY as isize).abs() * 5 < BODY as isize, "{held} bytes");
+    let counted: u64 = broker.stats().queues.iter().map(|queue| queue.ready_bytes).sum();
+    assert_eq!(counted, 8 * BODY as u64);
+    (0..8).for_each(|queue: u32| _ = broker.queue(&queue.to_string()).unwrap().purge().unwrap());
+    assert!(in_use() - before < MIB / 16, "{} bytes", in_use() - before);
+}
+
+/// A recorder at its bound in bytes holds those bytes and no more, whatever goes through.
+#[test]
+fn a_recorder_holds_what_it_may() {
+    let _turn = TURN.lock();
+    const BODY: usize = 16 << 10;
+    let mut bound = RecorderBound::messages(1_000);
+    bound.bytes = 2 << 20;
+    let broker = Broker::builder().manual_time().record(Recorder::new(bound)).build();
+    broker.declare(&Topology::new().queue(Queue::new("q"))).unwrap();
+    let before = in_use();
+    for _ in 0..1_000 {
+        broker.publish("", "q", Message::new(vec![7_u8; BODY])).unwrap();
+        broker.get("q").unwrap().unwrap().ack();
+    }
+    let (held, most) = (in_use() - before, bound.bytes as isize);
+    assert!((held - most).abs() * 5 <= most, "{held} bytes held, {most} allowed");
+}
