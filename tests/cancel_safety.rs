@@ -2,8 +2,8 @@
 //! list of those who wait, and whatever the broker did then still works. What is given to a future that is dropped is
 //! either where it was to go or gone with the future, as its documentation says; never in both places, never half.
 //!
-//! Seen to fail with: a `Consumer` that took a delivery out of its mailbox before it looked whether to wait, a `send` whose
-//! place in the list of a full queue was not given up, a `RecvChannelEvent` that did not pass its wake on.
+//! Seen to fail with: a `send` whose place in the list of a full queue is not given up, a `RecvChannelEvent` that does not
+//! pass its wake on, a shutdown that stays in the list of those who wait for rest.
 
 #![cfg(feature = "testing")]
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.

@@ -7,8 +7,8 @@
 //! - A call that is not about dead letters carries at most `hops_per_call` hops of a cascade before it returns.
 //! - A purge, a hot queue, a consumer that never settles: another queue's publisher does its own work, and no more.
 //!
-//! Seen to fail with: a queue that offered each message to its first consumer first (equal shares), and with a budget for
-//! hops that was renewed for each letter.
+//! Seen to fail with: turns that do not go round, a budget for hops that is not used up, priorities that are not looked at, a
+//! single active consumer that is not the only one, bodies that are freed under the queue's lock.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

@@ -1,9 +1,9 @@
 //! User code that panics where the broker runs it: a tap, a waker, the owner of a body that is freed. Whatever the broker
 //! was doing is done all the same: for every operation, everything is afterwards as it is where nobody panics.
 //!
-//! Seen to fail with: `Waiter::wake` that lets a waker's panic out (a publish to two queues then woke the first receiver
-//! only, a handler's panic that met a waker's ended the process); a timer that forgot the other queues of a moment when a
-//! tap panicked; `drop` in place of the guarded `free`.
+//! Seen to fail with: a waker's panic that is let out (with a handler's it ended the process), a body's that is let out of a
+//! purge, a timer that forgets the other queues of a moment when a tap panics, a publish whose facts are handed over before
+//! it is told that no queue is bound, a shutdown that a tap ends in the middle.
 
 use bytes::Bytes;
 use leveret::{
@@ -252,6 +252,10 @@ fn everything_is_as_if_no_waker_had_panicked() {
 #[test]
 fn everything_is_as_if_no_body_had_panicked() {
     compare(Misbehaves::Body, None, |_| true);
+    // What the broker frees by itself is nobody's at hand.
+    let of_the_broker =
+        ["purge", "delete", "a policy over all", "expire", "a connection closes with queues", "shut down"];
+    compare(Misbehaves::Body, Some(false), |name| of_the_broker.contains(&name));
 }
 
 /// The call at hand panics, after it has done its work. Operations that are several calls end there, and are left out.
@@ -324,6 +328,20 @@ fn the_timer_outlives_a_waker_and_a_tap_that_panic() {
         assert_eq!(bodies, ["soon", "later"].map(Bytes::from));
         broker.check_invariants().unwrap();
     }
+}
+
+/// Three queues have a deadline at the same moment; where a tap panics at the first, the others are due again.
+#[test]
+fn deadlines_outlive_a_tap_that_panics() {
+    let rig = Rig::new(Misbehaves::Tap);
+    rig.bomb.armed.store(true, Ordering::SeqCst);
+    let expire = || rig.broker.advance(Duration::from_secs(1));
+    assert!(catch_unwind(AssertUnwindSafe(expire)).is_err());
+    rig.bomb.armed.store(false, Ordering::SeqCst);
+    assert_eq!(rig.broker.next_deadline(), Some(rig.broker.now()));
+    // No look at a queue has it expire: only its deadline.
+    rig.broker.run_due();
+    assert_eq!(rig.broker.queue("d1").unwrap().stats().totals.enqueued, 6);
 }
 
 /// A tap may stop a shutdown that drains; a new one brings it to its end, and nothing was lost.

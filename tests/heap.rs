@@ -3,8 +3,8 @@
 //!
 //! This binary has an allocator that counts; its tests take turns. A million names in release, a few thousand in debug.
 //!
-//! Seen to fail with: a table of names that forgot to take a deleted queue's name out, a queue that kept the room of its
-//! longest moment, a recorder that held the bodies of journeys it had forgotten.
+//! Seen to fail with: a queue's name that is kept when it is deleted, a body that is counted twice, a recorder that counts half
+//! of its bodies.
 
 #![allow(clippy::field_reassign_with_default)] // The bounds may grow fields.
 

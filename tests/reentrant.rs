@@ -2,8 +2,7 @@
 //! handler that holds deliveries. Every verb is done from each of them, in the middle of every operation: nothing hangs,
 //! invariants hold, and the account of all messages closes.
 //!
-//! Seen to fail (as a lock that is taken twice, which a debug build reports) with: wakes done under the queue's lock, and
-//! with `free` called under it.
+//! Seen to fail with: a waker that is woken under its queue's lock, a body that is freed under it.
 
 use bytes::Bytes;
 use leveret::{

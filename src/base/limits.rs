@@ -4,6 +4,10 @@
 ///
 /// The defaults are meant never to be met by a healthy program and always to be met before memory runs out. What
 /// happens at a bound is said at each field; a message that is refused is always given back in the error.
+///
+/// What is beside the broker has bounds of its own: a recorder [`RecorderBound`](crate::RecorderBound), a trace log the bytes it
+/// is made with, and facts on their way to a tap are 65,536 at most, then whoever causes more waits for the tap. Names are 255
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
