@@ -2,7 +2,7 @@
 //! was doing is done all the same: for every operation, everything is afterwards as it is where nobody panics.
 //!
 //! Seen to fail with: a waker's panic that is let out (with a handler's it ended the process), a body's that is let out of a
-//! purge, a timer that forgets the other queues of a moment when a tap panics, a publish whose facts are handed over before
+//! purge, a timer's thread that ends with a tap, a publish whose facts are handed over before
 //! it is told that no queue is bound, a shutdown that a tap ends in the middle.
 
 use bytes::Bytes;
@@ -330,7 +330,7 @@ fn the_timer_outlives_a_waker_and_a_tap_that_panic() {
     }
 }
 
-/// Three queues have a deadline at the same moment; where a tap panics at the first, the others are due again.
+/// Three queues have a deadline at the same moment; where a tap panics at the first, the others are still due.
 #[test]
 fn deadlines_outlive_a_tap_that_panics() {
     let rig = Rig::new(Misbehaves::Tap);

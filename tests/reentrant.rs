@@ -103,7 +103,7 @@ impl Drop for Owner {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+enum Whence {
     Waker,
     Tap,
     Body,
@@ -115,9 +115,9 @@ type Operation = (&'static str, fn(&Broker, &dyn Fn() -> Message));
 const OPERATIONS: [Operation; 12] = [
     ("publish", |broker, message| drop(broker.publish("amq.fanout", "", message()))),
     ("publish nowhere", |broker, message| drop(broker.publish("amq.direct", "x", message()))),
-    ("ack", |broker, _| drop(broker.get("a").unwrap().map(|delivery| delivery.ack()))),
-    ("reject", |broker, _| drop(broker.get("a").unwrap().map(|delivery| delivery.reject()))),
-    ("requeue", |broker, _| drop(broker.get("b").unwrap().map(|delivery| delivery.requeue()))),
+    ("ack", |broker, _| _ = broker.get("a").unwrap().map(|delivery| delivery.ack())),
+    ("reject", |broker, _| _ = broker.get("a").unwrap().map(|delivery| delivery.reject())),
+    ("requeue", |broker, _| _ = broker.get("b").unwrap().map(|delivery| delivery.requeue())),
     ("a batch", |broker, _| {
         let mut consumer = broker.consumer("b").open().unwrap();
         let _ = consumer.try_recv_many(8).map(|batch| batch.reject());
@@ -140,15 +140,15 @@ const OPERATIONS: [Operation; 12] = [
 ];
 
 /// One operation, in the middle of which somebody calls back.
-fn run(name: &str, operation: fn(&Broker, &dyn Fn() -> Message), from: From) -> usize {
+fn run(name: &str, operation: fn(&Broker, &dyn Fn() -> Message), from: Whence) -> usize {
     let caller = Caller::default();
     let recorder = Recorder::new(RecorderBound::messages(10_000));
     let mut builder = Broker::builder().manual_time();
     // A recorder holds the messages that it remembers, so nothing would be freed.
-    if from != From::Body {
+    if from != Whence::Body {
         builder = builder.record(recorder.clone());
     }
-    if from == From::Tap {
+    if from == Whence::Tap {
         builder = builder.tap(caller.clone());
     }
     let broker = Arc::new(builder.build());
@@ -157,7 +157,7 @@ fn run(name: &str, operation: fn(&Broker, &dyn Fn() -> Message), from: From) -> 
     let topology = Topology::new().queue(dying("a")).queue(dying("b").quorum()).queue(Queue::new("d1"));
     broker.declare(&topology.queue(Queue::new("waits").bind("amq.fanout", ""))).unwrap();
     let message = || match from {
-        From::Body => Message::new(Bytes::from_owner(Owner(caller.clone()))),
+        Whence::Body => Message::new(Bytes::from_owner(Owner(caller.clone()))),
         _ => Message::new("plain"),
     };
     for queue in ["a", "b", "a", "b"] {
@@ -166,12 +166,12 @@ fn run(name: &str, operation: fn(&Broker, &dyn Fn() -> Message), from: From) -> 
     let mut waiting = Vec::new();
     for queue in ["waits", "d1"] {
         let mut consumer = broker.consumer(queue).open().unwrap();
-        let waker = if from == From::Waker { Waker::from(Arc::new(caller.clone())) } else { Waker::noop().clone() };
+        let waker = if from == Whence::Waker { Waker::from(Arc::new(caller.clone())) } else { Waker::noop().clone() };
         assert!(consumer.poll_recv(&mut Context::from_waker(&waker)).is_pending());
         waiting.push(consumer);
     }
     caller.0.broker.set(WeakBroker(Arc::downgrade(&broker))).unwrap();
-    let in_hand = (from == From::Handler).then(|| broker.get("a").unwrap());
+    let in_hand = (from == Whence::Handler).then(|| broker.get("a").unwrap());
     if in_hand.is_some() {
         caller.call();
     }
@@ -182,7 +182,7 @@ fn run(name: &str, operation: fn(&Broker, &dyn Fn() -> Message), from: From) -> 
     drop((in_hand, waiting));
     broker.check_invariants().unwrap();
     broker.flush_taps();
-    if from != From::Body {
+    if from != Whence::Body {
         recorder.ledger().assert_closed();
     }
     if name != "shut down" {
@@ -194,27 +194,27 @@ fn run(name: &str, operation: fn(&Broker, &dyn Fn() -> Message), from: From) -> 
 }
 
 /// All operations; where somebody who calls back is asked at all, he got through.
-fn all(from: From) {
+fn all(from: Whence) {
     let calls: usize = OPERATIONS.into_iter().map(|(name, operation)| run(name, operation, from)).sum();
     assert!(calls >= OPERATIONS.len() / 2, "{from:?} called back {calls} times only");
 }
 
 #[test]
 fn a_waker_may_do_everything() {
-    all(From::Waker);
+    all(Whence::Waker);
 }
 
 #[test]
 fn a_tap_may_do_everything() {
-    all(From::Tap);
+    all(Whence::Tap);
 }
 
 #[test]
 fn the_owner_of_a_body_may_do_everything() {
-    all(From::Body);
+    all(Whence::Body);
 }
 
 #[test]
 fn a_handler_may_do_everything() {
-    all(From::Handler);
+    all(Whence::Handler);
 }

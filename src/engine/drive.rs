@@ -232,24 +232,8 @@ impl Engine {
             due.iter().filter_map(|queue| topology.cell(*queue).cloned()).collect()
         };
         cells.sort_unstable_by_key(|cell| cell.serial);
-        let mut unfired = Unfired { engine: self, moment, cells: cells.into_iter() };
-        for cell in unfired.cells.by_ref() {
+        for cell in cells {
             self.act(&cell, |state, effects| state.advance(now, effects));
-        }
-    }
-}
-
-/// Queues whose deadline is being fired. Where a tap panics in the middle, those that are left are due again.
-struct Unfired<'a> {
-    engine: &'a Engine,
-    moment: Moment,
-    cells: std::vec::IntoIter<Arc<QueueCell>>,
-}
-
-impl Drop for Unfired<'_> {
-    fn drop(&mut self) {
-        for cell in self.cells.by_ref() {
-            self.engine.deadlines.set(cell.id, self.moment);
         }
     }
 }

@@ -10,7 +10,7 @@
 //! A queue has an ear of its own (`listening.rs`), through which its facts come here.
 
 use super::cell::QueueCell;
-use super::waiter::{Deferred, Me, WaitList, Waiter, block_until, tell_later, wake_all};
+use super::waiter::{Deferred, Me, WaitList, Waiter, block_until, contained, tell_later, wake_all};
 use super::{Engine, NoRoute};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Name, SessionId};
@@ -89,7 +89,8 @@ impl Ear {
                 Turn::Wait => self.wait(|list| list.facts.len() < ON_THEIR_WAY),
                 Turn::Mine(telling, facts) => {
                     let panicked = self.tell_all(&facts);
-                    drop(facts);
+                    // The last hold on a body may be here.
+                    facts.into_iter().for_each(|fact| contained(|| drop(fact)));
                     drop(telling);
                     if let Some(panic) = panicked.filter(|_| !Me::is_panicking()) {
                         resume_unwind(panic);

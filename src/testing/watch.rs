@@ -10,7 +10,7 @@ use super::known::{Known, Named, Unknown};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, Name};
 use crate::engine::replies::ADDRESS;
-use crate::engine::waiter::{WaitList, Waiter, wake_all};
+use crate::engine::waiter::{WaitList, Waiter, free, wake_all};
 use crate::message::Envelope;
 use crate::port::{Fact, MessageRef, Tap, What};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -186,7 +186,7 @@ impl Tap for Watch {
             (seen.waiting.take_all().collect(), freed)
         };
         wake_all(wakes);
-        drop(freed);
+        free(freed);
     }
 }
 

@@ -28,6 +28,7 @@ use super::broker::Broker;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::engine::Engine;
+use crate::engine::waiter::free;
 use crate::port::{Fact, Tap};
 use std::sync::{Arc, OnceLock, Weak};
 use store::{Freed, Store};
@@ -219,7 +220,7 @@ impl Tap for Recorder {
                 store.take(fact, &mut freed);
             }
         }
-        drop(freed);
+        free(freed);
     }
 }
 
