@@ -313,8 +313,9 @@ fn waits_of_the_test_double() {
             held.requeue();
             if which < 5 {
                 t.advance_blocking(Duration::from_millis(5)).unwrap();
-                let dead = std::iter::from_fn(|| consumer.try_recv().ok()).map(|delivery| delivery.ack()).count();
-                assert_eq!(dead, 2, "{which} {polls}");
+                let dead: Vec<_> =
+                    std::iter::from_fn(|| consumer.try_recv().ok()).map(|delivery| delivery.ack()).collect();
+                assert_eq!(dead.len(), 2, "{which} {polls}");
             } else {
                 let _ = t.shutdown().wait();
                 assert!(t.is_closed());
