@@ -73,6 +73,9 @@ impl Clock for SystemClock {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock {
+    /// Sequentially consistent, as the alarms are: who moves the clock looks at them afterwards, and who sets one looks at
+    /// the clock afterwards, so one of the two sees what the other did (`engine/deadlines.rs`). With less, both could see
+    /// what was before, and who waits would not be woken.
     now: Arc<AtomicU64>,
     began_unix: u64,
 }
@@ -92,13 +95,13 @@ impl ManualClock {
 
     /// Moves the clock to `moment`, if that is later than it stands. Nothing fires by this alone.
     pub fn set(&self, moment: Moment) {
-        self.now.fetch_max(moment.as_nanos(), Ordering::AcqRel);
+        self.now.fetch_max(moment.as_nanos(), Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
-        Moment::from_nanos(self.now.load(Ordering::Acquire))
+        Moment::from_nanos(self.now.load(Ordering::SeqCst))
     }
 
     fn unix_seconds(&self, moment: Moment) -> u64 {
