@@ -441,6 +441,10 @@ pub mod explain {
 #[cfg(feature = "serde")]
 pub use trace::{Omitted, Trace, TraceError};
 
+#[cfg(leveret_loom)]
+#[doc(hidden)]
+pub use engine::inside;
+
 /// The pure machines, for the model tests, fuzz targets and benches of this repository. Exempt from semantic versioning.
 #[doc(hidden)]
 pub mod internals {

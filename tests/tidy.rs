@@ -17,7 +17,7 @@ const RESERVED: [(&str, &[&str]); 13] = [
     ("Instant", &["port/clock.rs", "port/tokio_clock.rs"]),
     ("SystemTime", &["port/clock.rs", "port/tokio_clock.rs"]),
     ("thread::", &["engine/drive.rs", "engine/waiter.rs", "base/sync.rs", "base/explored.rs"]),
-    ("thread_local!", &["base/sync.rs", "engine/waiter.rs", "testing/explore/panics.rs"]),
+    ("thread_local!", &["base/sync.rs", "base/explored.rs", "engine/waiter.rs", "testing/explore/panics.rs"]),
     ("sleep", &["api/drive.rs"]),
     ("parking_lot", &["base/sync.rs"]),
     ("sync::Mutex", &["base/sync.rs", "base/explored.rs", "engine/", "api/"]),

@@ -27,6 +27,9 @@ mod faulty;
 mod fits;
 #[cfg(feature = "testing")]
 mod injecting;
+#[cfg(leveret_loom)]
+#[path = "../../tests/interleavings/inside.rs"]
+pub mod inside;
 mod listening;
 pub(crate) mod mailbox;
 #[cfg(feature = "testing")]
