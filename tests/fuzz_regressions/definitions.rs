@@ -10,9 +10,17 @@ use arbitrary::{Arbitrary, Unstructured};
 use leveret::{Broker, Definitions, DefinitionsError, Limits, Topology};
 use serde_json::Value as Json;
 
-/// The files that are changed. What their numbers mean in a kept input is their order here.
-const BASES: [&str; 3] =
-    [include_str!("../data/shop.vhost.definitions.json"), include_str!("../data/shop.full.definitions.json"), SMALL];
+/// The files that are changed, the small one more often. What their numbers mean in a kept input is their order here.
+const BASES: [&str; 8] = [
+    SMALL,
+    include_str!("../data/shop.vhost.definitions.json"),
+    include_str!("../data/shop.full.definitions.json"),
+    SMALL,
+    SMALL,
+    SMALL,
+    SMALL,
+    SMALL,
+];
 
 /// Everything that a file of one virtual host can have, once.
 const SMALL: &str = r#"{

@@ -14,6 +14,7 @@ mod broker_ops;
 mod conformance;
 #[cfg(feature = "serde")]
 mod definitions;
+mod explain;
 mod headers;
 #[cfg(feature = "serde")]
 mod json;
@@ -74,6 +75,11 @@ fn headers_predicates() {
 #[test]
 fn broker_operations() {
     replay("broker_ops", broker_ops::run);
+}
+
+#[test]
+fn explanations() {
+    replay("explain", explain::run);
 }
 
 #[cfg(feature = "serde")]

@@ -195,6 +195,11 @@ impl Rig {
         message
     }
 
+    /// The exchange and key of a publish.
+    pub(crate) fn address(exchange: u8, key: u8) -> (&'static str, &'static str) {
+        (pick(&EXCHANGES, exchange), pick(&KEYS, key))
+    }
+
     /// Carries an operation out. What it says matters to nobody here.
     pub(crate) fn act(&mut self, op: &Op) {
         match op {
