@@ -3,10 +3,12 @@
 //!
 //! After each, the broker's invariants hold and the recorder's ledger closes; what is held in memory is bounded by the
 //! number of operations; and at the end nothing is in any queue, and all memory is given back.
+//!
+//! Seen to fail on planted bugs: purges that the recorder did not count (the ledger), a requeued message that did not come
+//! back (the invariants), a broker that was kept (the end), and 70,000 bytes that were (the memory).
 
 use super::memory::Watch;
-use super::rig::{Op, Rig};
-use arbitrary::{Arbitrary, Unstructured};
+use super::rig::{self, Op, Rig};
 use leveret::{Recorder, RecorderBound};
 
 /// More of them say nothing new.
@@ -19,9 +21,9 @@ const BYTES_PER_OP: usize = 32 << 10;
 const REMAINING_BYTES: usize = 64 << 10;
 
 pub(crate) fn run(input: &[u8]) {
-    let Ok(ops) = Vec::<Op>::arbitrary_take_rest(Unstructured::new(input)) else { return };
+    let ops = rig::operations(input, MOST_OPS);
     let watch = Watch::new();
-    carry_out(&ops[..ops.len().min(MOST_OPS)], &watch);
+    carry_out(&ops, &watch);
     watch.assert_alive_at_most(REMAINING_BYTES, "after the broker has gone");
 }
 

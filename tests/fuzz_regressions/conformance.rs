@@ -4,10 +4,12 @@
 //! read can be written and read again. Its replay either goes through or names a step; what was seen there is then
 //! put in the place of what was expected (or the step is left out, where it could not be done), and a new replay must get
 //! past it: so the replay is deterministic, what is seen can be said in a trace, and steps behind a change are reached.
+//!
+//! Seen to fail: a count of repetitions taken as it stood, which was a bug; and on a planted one, a second replay that began
+//! with a queue already there.
 
-use super::json::{self, Change};
+use super::json;
 use super::memory::Watch;
-use arbitrary::{Arbitrary, Unstructured};
 use leveret::{Broker, Limits, Trace};
 use serde_json::{Value as Json, json};
 
@@ -88,20 +90,13 @@ const MOST_MILLIS: u64 = 366 * 24 * 3600 * 1000;
 const BYTES_PER_BYTE: usize = 8 << 10;
 const STANDING_BYTES: usize = 4 << 20;
 
-#[derive(Arbitrary, Debug)]
-struct Input {
-    base: u8,
-    changes: Vec<Change>,
-}
-
 pub(crate) fn run(input: &[u8]) {
     let text = if input.first() == Some(&b'{') {
         String::from_utf8_lossy(input).into_owned()
     } else {
-        let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(input)) else { return };
-        let base = BASES[usize::from(input.base) % BASES.len()];
-        let mut tree: Json = serde_json::from_str(base).expect("recorded traces are JSON");
-        json::change(&mut tree, &input.changes[..input.changes.len().min(MOST_CHANGES)], &WORDS);
+        let (base, changes) = json::changes(input, MOST_CHANGES);
+        let mut tree: Json = serde_json::from_str(BASES[base % BASES.len()]).expect("the bases are JSON");
+        json::change(&mut tree, &changes, &WORDS);
         tree.to_string()
     };
     let watch = Watch::new();

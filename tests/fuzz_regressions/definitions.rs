@@ -3,10 +3,11 @@
 //! An input that begins with `{` is a file itself; any other says which file is changed, and how. What is read is a typed
 //! error that says where, or a topology that comes back as it was when it is written and read again. Linting, drawing
 //! and comparing it with a broker never panic, and once it is declared it is as wanted.
+//!
+//! Seen to fail on a planted bug: an internal exchange written as one that is not.
 
-use super::json::{self, Change};
+use super::json;
 use super::memory::Watch;
-use arbitrary::{Arbitrary, Unstructured};
 use leveret::{Broker, Definitions, DefinitionsError, Limits, Topology};
 use serde_json::Value as Json;
 
@@ -99,20 +100,13 @@ const MOST_LEVELS: usize = 100;
 const BYTES_PER_BYTE: usize = 2 << 10;
 const STANDING_BYTES: usize = 4 << 20;
 
-#[derive(Arbitrary, Debug)]
-struct Input {
-    base: u8,
-    changes: Vec<Change>,
-}
-
 pub(crate) fn run(input: &[u8]) {
     let text = if input.first() == Some(&b'{') {
         String::from_utf8_lossy(input).into_owned()
     } else {
-        let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(input)) else { return };
-        let mut tree: Json =
-            serde_json::from_str(BASES[usize::from(input.base) % BASES.len()]).expect("the files are JSON");
-        json::change(&mut tree, &input.changes[..input.changes.len().min(MOST_CHANGES)], &WORDS);
+        let (base, changes) = json::changes(input, MOST_CHANGES);
+        let mut tree: Json = serde_json::from_str(BASES[base % BASES.len()]).expect("the bases are JSON");
+        json::change(&mut tree, &changes, &WORDS);
         tree.to_string()
     };
     let watch = Watch::new();

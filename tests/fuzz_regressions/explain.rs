@@ -4,9 +4,10 @@
 //! changes nothing and says the same. Then it is published, and what came of it is compared: the answer to the publisher,
 //! and the counts of every queue. Where messages die on the way and come to other queues, those counts are mixed with
 //! theirs; then the answer alone is compared.
+//!
+//! Seen to fail on a planted bug: a forecast that told of no message that makes room.
 
-use super::rig::{Op, Rig, Shape};
-use arbitrary::{Arbitrary, Unstructured};
+use super::rig::{self, Op, Rig, Shape};
 use leveret::explain::{Fate, Verdict};
 use leveret::{BrokerStats, Explanation, PublishErrorKind, QueueStats, Recorder, RecorderBound, Routed};
 
@@ -14,9 +15,9 @@ use leveret::{BrokerStats, Explanation, PublishErrorKind, QueueStats, Recorder, 
 const MOST_OPS: usize = 100;
 
 pub(crate) fn run(input: &[u8]) {
-    let Ok(ops) = Vec::<Op>::arbitrary_take_rest(Unstructured::new(input)) else { return };
+    let ops = rig::operations(input, MOST_OPS);
     let mut rig = Rig::new(Recorder::new(RecorderBound::messages(0)));
-    for (at, op) in ops.iter().take(MOST_OPS).enumerate() {
+    for (at, op) in ops.iter().enumerate() {
         match op {
             Op::Publish { exchange, key, message } => {
                 if let Err(what) = explain(&mut rig, *exchange, *key, message) {
@@ -73,7 +74,8 @@ fn agrees(told: &Explanation, outcome: &Result<Routed, PublishErrorKind>) -> boo
 
 /// The counts of every queue.
 fn compare(told: &Explanation, before: &BrokerStats, after: &BrokerStats) -> Result<(), String> {
-    if before.dead_letters != after.dead_letters {
+    let offered = |stats: &BrokerStats| stats.dead_letters.arrived + stats.dead_letters.refused;
+    if offered(before) != offered(after) {
         return Ok(());
     }
     for (before, after) in before.queues.iter().zip(&after.queues) {

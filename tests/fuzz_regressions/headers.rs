@@ -1,4 +1,6 @@
 //! Target `headers`: the predicate of a headers exchange, and what is told of its misses, against the naive restatement.
+//!
+//! Seen to fail on a planted bug: a void argument that asked for a void header, not for any.
 
 #[path = "../naive/headers.rs"]
 mod naive;
@@ -8,9 +10,9 @@ use leveret::internals::Predicate;
 use leveret::{Miss, Table, Value};
 
 /// More entries say nothing new.
-const MOST: usize = 40;
+const MOST: u8 = 16;
 
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 struct Input {
     mode: Mode,
     arguments: Vec<(Field, Seed)>,
@@ -64,7 +66,7 @@ enum Seed {
 }
 
 pub(crate) fn run(input: &[u8]) {
-    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(input)) else { return };
+    let Ok(input) = Input::read(&mut Unstructured::new(input)) else { return };
     let mut arguments = table(&input.arguments);
     arguments.remove("x-match");
     let mut headers = table(&input.headers);
@@ -91,6 +93,18 @@ pub(crate) fn run(input: &[u8]) {
     assert_eq!(predicate.matches(None), naive::fits(&arguments, &Table::new()), "{arguments:?}");
 }
 
+impl Input {
+    fn read(bytes: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        let (mode, counts) = (Mode::arbitrary(bytes)?, <[u8; 3]>::arbitrary(bytes)?);
+        let mut entries = |count: u8| -> arbitrary::Result<Vec<(Field, Seed)>> {
+            (0..count % MOST).map(|_| <(Field, Seed)>::arbitrary(bytes)).collect()
+        };
+        let (arguments, headers) = (entries(counts[0])?, entries(counts[1])?);
+        let copied = (0..counts[2] % MOST).map(|_| u8::arbitrary(bytes)).collect::<arbitrary::Result<_>>()?;
+        Ok(Self { mode, arguments, headers, copied })
+    }
+}
+
 /// The predicate, where `x-match` is one of the four words.
 fn read(arguments: &Table, known: bool) -> Option<Predicate> {
     let predicate = Predicate::new(arguments);
@@ -102,7 +116,7 @@ fn read(arguments: &Table, known: bool) -> Option<Predicate> {
 }
 
 fn table(entries: &[(Field, Seed)]) -> Table {
-    entries.iter().take(MOST).map(|(name, seed)| (name.text(), seed.value())).collect()
+    entries.iter().map(|(name, seed)| (name.text(), seed.value())).collect()
 }
 
 impl Mode {
@@ -150,7 +164,7 @@ impl Seed {
             Self::Text(text) => Value::text(text),
             Self::Bytes(bytes) => Value::ByteArray(bytes.clone().into()),
             Self::LongString(bytes) => Value::LongString(bytes.clone().into()),
-            Self::Array(seeds) => Value::Array(seeds.iter().take(MOST).map(Self::value).collect()),
+            Self::Array(seeds) => Value::Array(seeds.iter().map(Self::value).collect()),
             Self::Table(entries) => Value::Table(table(entries)),
             Self::Small(kind, number) => small(*kind, *number),
         }

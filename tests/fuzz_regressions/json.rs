@@ -1,7 +1,7 @@
 //! JSON that is changed here and there, for the targets that read JSON: a tree, and changes that `arbitrary` reads from
 //! bytes. Numbers and words are those that readers stumble over sooner than over others.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 use serde_json::{Map, Value as Json, json};
 
 /// One change of a tree. Places are counted in the order in which the tree is written.
@@ -74,6 +74,15 @@ const TYPES: [&str; 14] = [
     "$repeat",
     "$none",
 ];
+
+/// The number of a base, and as many changes as the bytes hold, but no more than that. (A `Vec` of them would end at
+/// every second byte.)
+pub(crate) fn changes(input: &[u8], most: usize) -> (usize, Vec<Change>) {
+    let Some((base, rest)) = input.split_first() else { return (0, Vec::new()) };
+    let mut bytes = Unstructured::new(rest);
+    let more = || if bytes.is_empty() { None } else { Change::arbitrary(&mut bytes).ok() };
+    (usize::from(*base), std::iter::from_fn(more).take(most).collect())
+}
 
 /// Changes a tree; words and names are those of the format.
 pub(crate) fn change(tree: &mut Json, changes: &[Change], words: &[&str]) {

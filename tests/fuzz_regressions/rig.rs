@@ -3,7 +3,7 @@
 //!
 //! The limits are small, so that they are met; time is moved by the operations alone.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 use leveret::{
     Acknowledge, Binding, Broker, Channel, Connection, Consume, Consumer, Deliveries, Delivery, Exchange,
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, Limits, Message, Overflow, Policy, Publish, Publisher, Qos,
@@ -16,8 +16,8 @@ const QUEUES: [&str; 8] = ["a", "b", "c", "d", "e", "t.1", "", "nowhere"];
 /// Exchanges: the first four too, and those that every broker has.
 const EXCHANGES: [&str; 9] = ["all", "topics", "heads", "dead", "", "amq.topic", "amq.direct", "x", "nowhere"];
 const KEYS: [&str; 10] = ["a", "b", "c", "d", "t.1", "#", "*.1", "t.#", "", "t.1.2"];
-/// Milliseconds that pass at once. Not ages: a kept dead letter is tried again each 100 ms of them.
-const SPANS: [u64; 10] = [0, 1, 5, 25, 60, 150, 1_000, 5_000, 60_000, 3_600_000];
+/// Milliseconds that pass at once. Not ages: a kept dead letter is tried again each second of them.
+const SPANS: [u64; 10] = [0, 1, 5, 25, 60, 150, 1_000, 5_000, 60_000, 600_000];
 const KINDS: [&str; 5] = ["direct", "topic", "fanout", "headers", "none"];
 const ARGUMENTS: [&str; 14] = [
     "x-queue-type",
@@ -134,6 +134,13 @@ pub(crate) enum Given {
     Nested(Vec<(u8, Given)>),
 }
 
+/// As many operations as the bytes hold, but no more than that. (A `Vec` of them would end at every second byte.)
+pub(crate) fn operations(input: &[u8], most: usize) -> Vec<Op> {
+    let mut bytes = Unstructured::new(input);
+    let more = || if bytes.is_empty() { None } else { Op::arbitrary(&mut bytes).ok() };
+    std::iter::from_fn(more).take(most).collect()
+}
+
 /// A broker, and what is had of it.
 pub(crate) struct Rig {
     pub(crate) broker: Broker,
@@ -152,7 +159,7 @@ impl Rig {
         (limits.ready_messages, limits.ready_bytes, limits.unacked_messages) = (12, 200, 8);
         (limits.undrained_deliveries, limits.channel_events, limits.transaction_operations) = (3, 6, 5);
         (limits.hops_per_call, limits.death_records, limits.consumers_per_queue) = (4, 3, 5);
-        limits.dead_letter_retry_millis = 100;
+        limits.dead_letter_retry_millis = 1_000;
         let broker = Broker::builder().limits(limits).manual_time().record(recorder).build();
         broker.declare(&topology()).expect("a good topology");
         let mut rig = Self {
