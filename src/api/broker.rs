@@ -164,7 +164,8 @@ impl Broker {
 
     /// Moves the clock of a broker with [`manual_time`](Builder::manual_time) by `span`. Deadlines on the way fire in
     /// due order, each with everything that follows from it before the next, at their own moments: an hour advanced
-    /// gives the same history as an hour lived.
+    /// gives the same history as an hour lived. So it takes as long as the deadlines on the way do, and centuries may hold
+    /// many: a dead letter that is kept until somebody takes it is tried each `Limits::dead_letter_retry_millis`.
     ///
     /// A broker with another clock keeps its time; what is due fires.
     ///
