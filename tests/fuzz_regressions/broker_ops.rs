@@ -13,8 +13,9 @@ use leveret::{Recorder, RecorderBound};
 
 /// More of them say nothing new.
 const MOST_OPS: usize = 150;
-/// What a broker may hold whatever is done: limits are small, so this is its tables.
-const STANDING_BYTES: usize = 1 << 20;
+/// What a broker may hold whatever is done: its tables, and what one span of ten minutes notes of some letters tried again
+/// each second, which was seen to be 3 MB.
+const STANDING_BYTES: usize = 16 << 20;
 /// What one operation may add, its records included.
 const BYTES_PER_OP: usize = 32 << 10;
 /// What may be kept for the thread after a broker has gone.
@@ -28,7 +29,9 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 fn carry_out(ops: &[Op], watch: &Watch) {
-    let recorder = Recorder::new(RecorderBound::messages(64));
+    let mut bound = RecorderBound::messages(64);
+    (bound.facts, bound.bytes) = (2_000, 256 << 10);
+    let recorder = Recorder::new(bound);
     let mut rig = Rig::new(recorder.clone());
     for (at, op) in ops.iter().enumerate() {
         rig.act(op);
