@@ -278,3 +278,19 @@ fn a_revived_consumer_may_have_more_out_than_its_prefetch() {
     queue.publish(&["4", "5"]);
     assert_eq!(bodies(&queue.handed()), ["4"]);
 }
+
+/// A quorum queue shows the failed deliveries that a dead letter comes with, and delivers it as redelivered: so it is
+/// peeked. Found by the comparison with the reference broker.
+#[test]
+fn a_dead_letter_is_peeked_as_it_will_be_delivered() {
+    let broker = leveret::Broker::builder().manual_time().build();
+    let first = leveret::Queue::new("first").quorum().dead_letter_to("second");
+    broker.declare(&leveret::Topology::new().queue(first).queue(leveret::Queue::new("second").quorum())).unwrap();
+    broker.publish("", "first", Message::new("poison")).unwrap();
+    broker.get("first").unwrap().unwrap().reject();
+
+    let peeked = broker.peek("second", 1).unwrap();
+    let delivered = broker.get("second").unwrap().unwrap();
+    assert!(delivered.redelivered());
+    assert_eq!(peeked[0].redelivered, delivered.redelivered());
+}

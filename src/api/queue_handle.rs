@@ -41,7 +41,7 @@ pub struct QueueHandle {
 pub struct Peeked {
     /// The message.
     pub message: Arc<Envelope>,
-    /// Whether it was out before: it would be delivered as redelivered.
+    /// Whether it would be delivered as redelivered: it was out before, here or in the quorum queue where it died.
     pub redelivered: bool,
 }
 

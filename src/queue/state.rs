@@ -301,10 +301,10 @@ impl QueueState {
         each!(ref self, queue => queue.could_hold(bytes))
     }
 
-    /// The first `count` ready messages, and whether each was out before.
+    /// The first `count` ready messages, and whether each would be delivered as redelivered.
     #[must_use]
     pub fn peek(&self, count: usize) -> Vec<(SharedEnvelope, bool)> {
-        let peeked = |entry: &super::entry::Entry| (SharedEnvelope::clone(&entry.envelope), entry.returns > 0);
+        let peeked = |entry: &super::entry::Entry| (SharedEnvelope::clone(&entry.envelope), entry.shown() > 0);
         each!(ref self, queue => queue.ready().take(count).map(peeked).collect())
     }
 

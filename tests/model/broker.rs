@@ -61,29 +61,30 @@ impl Broker {
         self.channels.len() - 1
     }
 
-    /// The channel ends, and another takes its place.
+    /// The channel ends, and another takes its place. Queue by queue what it held comes back, with all that follows: first
+    /// where it consumes, by tag, then where it only has something out. RabbitMQ leaves that order open.
     pub(crate) fn close_channel(&mut self, at: usize) {
-        let id = self.channels[at].id;
         self.serials += 1;
-        self.channels[at] = Channel { id: self.serials, ..Channel::default() };
-        let mut names: Vec<(String, u64)> = self.queues.iter().map(|q| (q.name.clone(), q.serial)).collect();
-        names.sort_by_key(|(_, serial)| *serial);
-        for (name, _) in names {
-            let Some(queue) = self.find(&name) else { continue };
-            let had = queue.consumers.iter().any(|consumer| consumer.channel == id);
-            if !had && !queue.out.iter().any(|out| out.channel == id) {
-                continue;
-            }
-            let now = self.now;
-            let queue = self.queue(&name);
-            queue.leave(now, id);
+        let old = std::mem::replace(&mut self.channels[at], Channel { id: self.serials, ..Channel::default() });
+        let all = self.queues.iter().flat_map(|queue| queue.consumers.iter().map(move |c| (c, queue.serial)));
+        let mut consuming: Vec<_> =
+            all.filter(|(c, _)| c.channel == old.id).map(|(c, serial)| (&c.tag, serial)).collect();
+        consuming.sort();
+        let mut concerned: Vec<u64> = consuming.iter().map(|(_, serial)| *serial).collect();
+        concerned.extend(old.unsettled.iter().map(|one| one.serial));
+        for (place, serial) in concerned.iter().enumerate() {
+            let known = self.queues.iter_mut().find(|queue| queue.serial == *serial);
+            let Some(queue) = known.filter(|_| !concerned[..place].contains(serial)) else { continue };
+            let had = queue.consumers.iter().any(|consumer| consumer.channel == old.id);
+            let name = queue.name.clone();
+            queue.leave(self.now, old.id);
             if queue.is_abandoned(had) {
                 self.remove_queue(&name);
             } else {
                 self.carry_out(&name);
             }
+            self.bury_all();
         }
-        self.bury_all();
     }
 
     pub(crate) fn declare_exchange(&mut self, declared: crate::naive::graph::Declared, internal: bool) -> Reply {
@@ -190,8 +191,8 @@ impl Broker {
         self.find(name).ok_or(404_u16)?;
         let queue = self.queue(name);
         let taken = queue.take(now, id, no_ack);
-        let (serial, counted, left) = (queue.serial, queue.spec.quorum, queue.ready.len());
-        let reply = taken.map(|entry| {
+        let (serial, counted) = (queue.serial, queue.spec.quorum);
+        let reply = taken.map(|(entry, left)| {
             let tag = self.channels[at].enter(name, serial, None, &entry, no_ack);
             format!("{tag} {} {left}", told(&entry, counted))
         });
@@ -251,15 +252,15 @@ impl Broker {
     fn settle_each(&mut self, mut picked: Vec<Unsettled>, kind: Kind) {
         let now = self.now;
         picked.retain(|one| self.queues.iter().any(|queue| queue.serial == one.serial));
-        picked.sort_by_key(|one| (one.serial, one.consumer.clone(), one.tag));
+        picked.sort_by_key(|one| (one.queue.clone(), one.consumer.clone(), one.tag));
         let together =
             |a: &Unsettled, b: &Unsettled| a.serial == b.serial && a.consumer.is_some() && a.consumer == b.consumer;
         for group in picked.chunk_by(together) {
             let ids: Vec<u64> = group.iter().map(|one| one.id).collect();
             self.queue(&group[0].queue).settle(now, &ids, kind);
             self.carry_out(&group[0].queue);
+            self.bury_all();
         }
-        self.bury_all();
     }
 
     /// Every deadline on the way at its own moment, the older queue first.
@@ -273,13 +274,13 @@ impl Broker {
             self.now = self.now.max(at);
             let now = self.now;
             let queue = self.queue(&name);
-            queue.expire(now);
+            queue.run_timer(now);
             let unused = queue.unused_until().is_some_and(|end| end <= now);
             self.carry_out(&name);
+            self.bury_all();
             if unused {
                 self.remove_queue(&name);
             }
-            self.bury_all();
         }
         self.now = target;
     }
@@ -319,7 +320,8 @@ impl Broker {
             match effect {
                 Effect::Died(msg, reason) => self.dead.push_back((name.to_owned(), spec.clone(), msg, reason)),
                 Effect::Deliver { channel, consumer, no_ack, entry } => {
-                    let channel = self.channels.iter_mut().find(|known| known.id == channel).expect("an open channel");
+                    // One that is closing is not told.
+                    let Some(channel) = self.channels.iter_mut().find(|known| known.id == channel) else { continue };
                     let tag = channel.enter(name, serial, Some(consumer.clone()), &entry, no_ack);
                     channel.events.push(format!("deliver {consumer} {tag} {}", told(&entry, spec.quorum)));
                 }

@@ -150,7 +150,8 @@ impl Queue {
         self.next += 1;
         let level = u64::from(msg.priority.min(self.spec.max_priority.unwrap_or(0)));
         let ttl = self.spec.ttl.into_iter().chain(msg.expiration).min();
-        let (id, rank, dies) = (self.next, (255 - level, self.next), ttl.map(|ttl| now + ttl));
+        let (id, rank, dies) =
+            (self.next, (255 - level, self.next), ttl.map(|ttl| now + ttl.max(self.spec.quorum.into())));
         let entry = Entry { msg, id, rank, dies, returns: 0 };
         // Whoever has room comes before the queue.
         let was_empty = self.ready.is_empty();
@@ -166,16 +167,17 @@ impl Queue {
         true
     }
 
-    /// `basic.get`.
-    pub(crate) fn take(&mut self, now: u64, channel: u64, no_ack: bool) -> Option<Entry> {
+    /// `basic.get`: the message, and how many are left. Of a quorum queue those are left too that are about to expire.
+    pub(crate) fn take(&mut self, now: u64, channel: u64, no_ack: bool) -> Option<(Entry, usize)> {
         self.used = now;
         let entry = self.pop()?;
         self.count_delivery(&entry, no_ack);
         if !no_ack {
             self.out.push(Out { entry: entry.clone(), channel, consumer: None });
         }
+        let before = self.ready.len();
         self.expire(now);
-        Some(entry)
+        Some((entry, if self.spec.quorum && !no_ack { before } else { self.ready.len() }))
     }
 
     /// Whether the consumer was let in.
@@ -299,8 +301,15 @@ impl Queue {
         self.ready.iter().map(|entry| entry.msg.body.len() as u64).sum()
     }
 
+    /// What a timer does: the head may have died, if it is the head that the timer was set for.
+    pub(crate) fn run_timer(&mut self, now: u64) {
+        if self.timer.is_some_and(|timer| timer <= now) {
+            self.expire(now);
+        }
+    }
+
     /// The head dies as long as its time is over; then it says when to look again.
-    pub(crate) fn expire(&mut self, now: u64) {
+    fn expire(&mut self, now: u64) {
         while self.in_order().first().is_some_and(|head| head.dies.is_some_and(|dies| dies <= now)) {
             let entry = self.pop().expect("there is a head");
             self.die(entry, Reason::Expired);
