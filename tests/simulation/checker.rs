@@ -391,7 +391,7 @@ impl Checker {
         let mut alive = 0;
         for (at, tally) in self.queues.iter().enumerate() {
             let name = format!("q{at}");
-            let there = stats.queues.iter().find(|queue| &*queue.name == &*name);
+            let there = stats.queues.iter().find(|queue| *queue.name == *name);
             alive += usize::from(tally.alive);
             let Some(queue) = there.filter(|_| tally.alive) else {
                 if tally.alive || tally.ready + tally.out != 0 {
