@@ -13,7 +13,6 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::Duration;
 
 /// A shutdown to be carried out; made by [`TestBroker::shutdown`]. Nothing happens before [`wait`](TestShutdown::wait) or
@@ -82,7 +81,7 @@ impl TestShutdown {
     pub fn wait(self) -> ShutdownReport {
         let clock = SystemClock::new();
         let deadline = clock.now() + self.t.guard();
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let waker = Waker::from(Arc::new(Unpark(Waiter::this_thread())));
         let mut context = Context::from_waker(&waker);
         let (t, mut future) = (self.t, self.shutdown.into_future());
         let report = block_until(&clock, Some(deadline), || match Pin::new(&mut future).poll(&mut context) {
@@ -136,11 +135,11 @@ impl Drop for TestShutdownFuture {
 }
 
 /// Wakes a thread.
-struct Unpark(Thread);
+struct Unpark(Waiter);
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.0.clone().wake();
     }
 }
 
