@@ -399,7 +399,7 @@ impl fmt::Display for Chosen {
     }
 }
 
-/// The messages as their histories are: see [`History`].
+/// The messages as their histories are: see [`History`](crate::History).
 impl serde::Serialize for Selection {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.journeys())

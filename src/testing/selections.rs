@@ -82,7 +82,7 @@ impl TestBroker {
     }
 
     /// What is gone without that anybody processed it, has it as a dead letter or got it back: see
-    /// [`Fate::is_loss`].
+    /// [`Fate::is_loss`](crate::Fate::is_loss).
     #[must_use]
     pub fn lost(&self) -> Selection {
         let lost = |journey: &Journey| journey.fates().iter().any(|(_, fate)| fate.is_loss());
