@@ -6,8 +6,10 @@
 //! goes through several.
 //!
 //! What loom does not see: the inside of the ring (`rtrb`), which counts as one step; counters of `Arc`; and accesses that
-//! are sequentially consistent, for which `src/base/explored.rs` puts fences. Those are a little stronger, so where two
-//! threads cross over (`engine/deadlines.rs`) a single access that is too weak is not found here, only both.
+//! are sequentially consistent, for which `src/base/explored.rs` puts fences. Those are stronger, so where two threads
+//! cross over (`engine/deadlines.rs`, the manual clock) their order of steps is explored, and not whether each access is
+//! strong enough: weaker ones were planted in the clock and the alarms, and not found. A note of `engine/acks.rs` that is
+//! not looked at again was planted, and found.
 //!
 //! ```sh
 //! cd tests/interleavings
