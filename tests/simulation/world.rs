@@ -320,7 +320,10 @@ impl World {
     fn channel_receive(&mut self) -> Result<(), String> {
         let at = self.random.below(CHANNELS);
         let all = self.random.once_in(4);
-        while self.receive_one(at)? && all {}
+        // Room in the channel lets its queues hand out more at once, and that is to be heard before it is received.
+        while self.receive_one(at)? && all {
+            self.look()?;
+        }
         Ok(())
     }
 
@@ -622,7 +625,9 @@ impl World {
     /// All clients go, and every message that is left is received once and acknowledged: then nothing is left.
     fn drain(&mut self) -> Result<(), String> {
         for at in 0..CHANNELS {
-            while self.receive_one(at)? {}
+            while self.receive_one(at)? {
+                self.look()?;
+            }
         }
         while !self.held.is_empty() {
             self.settle();
