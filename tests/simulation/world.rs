@@ -454,7 +454,9 @@ impl World {
         }
         let at = self.random.below(CHANNELS);
         // What was sent to the channel before comes before, and has lower tags.
-        while self.receive_one(at)? {}
+        while self.receive_one(at)? {
+            self.look()?;
+        }
         let no_ack = self.random.once_in(3);
         let acknowledge = if no_ack { Acknowledge::No } else { Acknowledge::Yes };
         let got = self.lines[at].channel.basic_get(&name, acknowledge).unwrap();
