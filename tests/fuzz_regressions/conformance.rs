@@ -91,14 +91,7 @@ const BYTES_PER_BYTE: usize = 8 << 10;
 const STANDING_BYTES: usize = 4 << 20;
 
 pub(crate) fn run(input: &[u8]) {
-    let text = if input.first() == Some(&b'{') {
-        String::from_utf8_lossy(input).into_owned()
-    } else {
-        let (base, changes) = json::changes(input, MOST_CHANGES);
-        let mut tree: Json = serde_json::from_str(BASES[base % BASES.len()]).expect("the bases are JSON");
-        json::change(&mut tree, &changes, &WORDS);
-        tree.to_string()
-    };
+    let text = json::text(input, &BASES, &WORDS, MOST_CHANGES);
     let watch = Watch::new();
     let parsed = Trace::parse(&text);
     watch.assert_allocated_at_most(STANDING_BYTES + BYTES_PER_BYTE * text.len(), "reading a trace");

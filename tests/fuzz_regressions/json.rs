@@ -42,6 +42,17 @@ pub(crate) enum Name {
     Text(String),
 }
 
+/// The text that an input stands for: itself where it is an object, else one of the bases with changes.
+pub(crate) fn text(input: &[u8], bases: &[&str], words: &[&str], most_changes: usize) -> String {
+    if input.first() == Some(&b'{') {
+        return String::from_utf8_lossy(input).into_owned();
+    }
+    let (base, changes) = changes(input, most_changes);
+    let mut tree: Json = serde_json::from_str(bases[base % bases.len()]).expect("the bases are JSON");
+    change(&mut tree, &changes, words);
+    tree.to_string()
+}
+
 const NUMBERS: [i64; 14] = [
     0,
     1,
@@ -77,7 +88,7 @@ const TYPES: [&str; 14] = [
 
 /// The number of a base, and as many changes as the bytes hold, but no more than that. (A `Vec` of them would end at
 /// every second byte.)
-pub(crate) fn changes(input: &[u8], most: usize) -> (usize, Vec<Change>) {
+fn changes(input: &[u8], most: usize) -> (usize, Vec<Change>) {
     let Some((base, rest)) = input.split_first() else { return (0, Vec::new()) };
     let mut bytes = Unstructured::new(rest);
     let more = || if bytes.is_empty() { None } else { Change::arbitrary(&mut bytes).ok() };
@@ -85,7 +96,7 @@ pub(crate) fn changes(input: &[u8], most: usize) -> (usize, Vec<Change>) {
 }
 
 /// Changes a tree; words and names are those of the format.
-pub(crate) fn change(tree: &mut Json, changes: &[Change], words: &[&str]) {
+fn change(tree: &mut Json, changes: &[Change], words: &[&str]) {
     for change in changes {
         let places = count(tree);
         match change {
