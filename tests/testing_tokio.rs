@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use leveret::testing::{GivenUp, TestBroker};
-use leveret::{Broker, Message, Moment, Queue, TokioClock, Topology};
+use leveret::{Broker, Message, Moment, Queue, TokioClock, Topology, TraceLog};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -77,4 +77,20 @@ async fn a_driven_broker_wakes_who_waits_for_a_deadline_that_came_later() {
     // It ends with the broker.
     drop((orders, broker));
     driver.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_broker_is_driven_as_well() {
+    let log = TraceLog::new(1 << 20);
+    let broker = Broker::builder().clock(TokioClock::new()).trace(&log).build();
+    tokio::spawn(broker.drive());
+    broker.declare(&retrying()).unwrap();
+    let mut orders = broker.consumer("orders").open().unwrap();
+    broker.publish("", "retry", Message::new("one")).unwrap();
+    let began = tokio::time::Instant::now();
+    let delivery = tokio::time::timeout(2 * MINUTE, orders.recv()).await.expect("in time").unwrap();
+    assert_eq!(began.elapsed(), MINUTE);
+    delivery.ack();
+    drop((orders, broker));
+    log.trace().replay(Broker::builder()).unwrap();
 }

@@ -47,7 +47,7 @@ async fn keep_time(engine: Weak<Engine>) {
 /// Fires what is due, and tells for how long nothing will be; `None` where the broker has ended.
 async fn fire(engine: &Weak<Engine>) -> Option<Option<Duration>> {
     let engine = engine.upgrade().filter(|engine| !engine.is_closed())?;
-    engine.run_due();
+    engine.drive();
     let next: Option<Moment> = engine.arm();
-    Some(next.map(|next| next - engine.clock.now()))
+    Some(next.map(|next| engine.until(next)))
 }

@@ -178,7 +178,7 @@ impl Engine {
     }
 
     /// How long it is until this moment. A recorded broker knows whole milliseconds only.
-    fn until(&self, deadline: Moment) -> Duration {
+    pub(crate) fn until(&self, deadline: Moment) -> Duration {
         let now = self.now();
         match self.recording().and_then(Recording::real) {
             Some(_) => Moment::from_nanos(deadline.as_nanos().div_ceil(MILLI).saturating_mul(MILLI)) - now,
