@@ -7,6 +7,8 @@ mod case;
 #[path = "../src/testing/trace/compare.rs"]
 #[allow(dead_code)]
 mod compare;
+#[path = "conformance/files.rs"]
+mod files;
 #[path = "../src/testing/trace/names.rs"]
 mod names;
 #[path = "../src/trace/mod.rs"]
@@ -24,32 +26,13 @@ mod message {
 
 use case::{Body, Case};
 use compare::{Confirms, compare};
+use files::case_files;
 use names::Names;
 use serde_json::{Map, Value as Json, json};
 use std::fs;
-use std::path::{Path, PathBuf};
 use trace::order::{confirms_event, normalise};
 use trace::step::{Event, Step};
 use trace::value;
-
-fn case_files() -> Vec<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let mut folders = vec![home.join("cases"), home.join("own")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    assert!(files.len() > 320, "only {} cases", files.len());
-    files
-}
 
 /// All steps of all scenarios, with what failures should say.
 fn all_steps() -> Vec<(String, Step)> {

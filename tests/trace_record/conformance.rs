@@ -1,15 +1,15 @@
 //! Every scenario of the conformance traces is replayed on a broker that is recorded, and the record is that scenario.
 
+use crate::files::case_files;
 use crate::normal::normal;
 use leveret::{Broker, Trace, TraceLog};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 #[test]
 fn a_recorded_replay_of_every_case_gives_the_case_back() {
     let mut count = 0;
     let mut wrong = Vec::new();
-    for path in scenarios() {
+    for path in case_files() {
         let text = fs::read_to_string(&path).unwrap();
         let Ok(case) = Trace::parse(&text) else {
             assert!(text.contains("\"matrix\""), "{}", path.display());
@@ -45,22 +45,4 @@ fn difference(case: &Trace, recorded: &Trace) -> Option<String> {
         return Some(format!("{} steps, not {}", seen.len(), expected.len()));
     }
     recorded.replay(Broker::builder()).err().map(|diverged| diverged.to_string())
-}
-
-fn scenarios() -> Vec<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    let mut folders = vec![home.join("cases"), home.join("own")];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    files
 }

@@ -3,6 +3,8 @@
 //! The great test is `conformance.rs`: whatever the conformance traces do is recorded just as they have it.
 
 mod conformance;
+#[path = "../conformance/files.rs"]
+mod files;
 mod normal;
 mod plain;
 mod random;
