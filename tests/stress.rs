@@ -148,6 +148,29 @@ fn one_to_one_keeps_its_order() {
     });
 }
 
+/// Consumers come and go on a queue that holds more than fits into their rings: whatever one leaves behind its ring comes
+/// back, also where another one takes its place in the queue at that moment.
+#[test]
+fn what_a_consumer_leaves_comes_back_whoever_comes() {
+    const MESSAGES: u64 = 100;
+    watched(|| {
+        let broker = Broker::new();
+        broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
+        publish(&broker, 0, MESSAGES);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        drop(broker.consumer("work").open().unwrap());
+                    }
+                });
+            }
+        });
+        let stats = broker.queue("work").unwrap().stats();
+        assert_eq!((stats.ready, stats.unacked), (MESSAGES, 0));
+    });
+}
+
 /// Acknowledged by another thread than the one that receives, which waits for the credit.
 #[test]
 fn a_receiver_that_waits_for_credit_is_served() {

@@ -120,7 +120,7 @@ impl Engine {
                     let cell = self.topology.read().cell(queue).cloned();
                     if let Some(cell) = cell {
                         let mut work = Work::default();
-                        cell.release_held(self, &mut work, now, None);
+                        cell.release_held(self, &mut work, now);
                         self.finish(work);
                     }
                 }

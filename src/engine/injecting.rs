@@ -130,12 +130,10 @@ impl Sinks {
         }
     }
 
-    /// Takes out what is held back: what is due, and all that is for a consumer that is to get the rest at once.
-    pub(super) fn take_held(&mut self, now: Moment, leaving: Option<ConsumerId>) -> Vec<Handout> {
+    /// Takes out what was held back and is due.
+    pub(super) fn take_due(&mut self, now: Moment) -> Vec<Handout> {
         let Some(injecting) = self.injecting.as_mut() else { return Vec::new() };
-        let is_due = |consumer: ConsumerId, until: Moment| until <= now || leaving == Some(consumer);
-        let due = injecting.held.extract_if(.., |(consumer, until, _)| is_due(*consumer, *until));
-        due.map(|(.., handout)| handout).collect()
+        injecting.held.extract_if(.., |(_, until, _)| *until <= now).map(|(.., handout)| handout).collect()
     }
 
     /// How many deliveries are held back for a consumer.
@@ -143,11 +141,11 @@ impl Sinks {
         self.injecting.as_ref().map_or(0, |own| own.held.iter().filter(|(known, ..)| *known == consumer).count())
     }
 
-    /// Lets go of what is held back for consumers that are gone: their queue has it back.
-    pub(super) fn forget_held(&mut self, gone: impl Fn(ConsumerId) -> bool) -> Vec<Handout> {
+    /// Takes out what is held back for these consumers.
+    pub(super) fn take_held(&mut self, of: impl Fn(ConsumerId) -> bool) -> Vec<Handout> {
         let Some(injecting) = self.injecting.as_mut() else { return Vec::new() };
-        let gone = injecting.held.extract_if(.., |(consumer, ..)| gone(*consumer));
-        gone.map(|(.., handout)| handout).collect()
+        let held = injecting.held.extract_if(.., |(consumer, ..)| of(*consumer));
+        held.map(|(.., handout)| handout).collect()
     }
 
     fn dooms(&mut self, wanted: impl Fn(&Doom) -> bool) -> Vec<Doom> {

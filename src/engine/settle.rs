@@ -3,7 +3,7 @@
 use super::Engine;
 use super::cell::QueueCell;
 use super::mailbox::Fetched;
-use super::sink::Place;
+use super::sink::{Leaver, Place};
 use super::waiter::Waiter;
 use super::work::Work;
 use crate::base::SessionId;
@@ -124,17 +124,14 @@ impl Engine {
         let _deferred = self.quietly();
         let now = self.clock.now();
         let mut work = Work::default();
-        #[cfg(feature = "testing")]
-        cell.release_held(self, &mut work, now, Some(consumer));
-        let was_here = cell.act(self, &mut work, |state, effects| {
+        let leaver = Leaver::Consumer(consumer);
+        let (was_here, sinks) = cell.act_leaving(self, &mut work, leaver, |state, effects| {
             if let Some(listening) = effects.listening() {
                 listening.detached(consumer, Cause::ConsumerCancelled);
             }
             state.detach(now, consumer, effects)
         });
-        for sink in cell.take_sinks(|sink| sink.consumer == consumer) {
-            work.rest().sinks.push(sink.left_to(left));
-        }
+        work.rest().sinks.extend(sinks.into_iter().map(|sink| sink.left_to(left)));
         self.finish(work);
         if was_here == Some(true) {
             self.auto_delete(cell);
@@ -149,14 +146,14 @@ impl Engine {
             return;
         }
         let mut work = Work::default();
-        cell.act(self, &mut work, |state, effects| {
+        let leaver = Leaver::Session(session);
+        let (_, sinks) = cell.act_leaving(self, &mut work, leaver, |state, effects| {
             if let Some(listening) = effects.listening() {
                 listening.because(cause);
                 listening.session_left(session, cause);
             }
             state.close_session(now, session, effects);
         });
-        let sinks = cell.take_sinks(|sink| sink.session == session);
         work.rest().sinks.extend(sinks);
         self.finish(work);
     }

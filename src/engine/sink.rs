@@ -60,6 +60,30 @@ pub(crate) struct SinkOf {
     pub(crate) place: Place,
 }
 
+/// Whose consumers leave a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Leaver {
+    /// This one's alone, which was cancelled.
+    Consumer(ConsumerId),
+    /// All of a session, which ends.
+    Session(SessionId),
+    /// All, since the broker restarts.
+    #[cfg(feature = "testing")]
+    Everybody,
+}
+
+impl Leaver {
+    /// Whether it is this one's.
+    pub(crate) fn is(self, sink: &SinkOf) -> bool {
+        match self {
+            Self::Consumer(consumer) => sink.consumer == consumer,
+            Self::Session(session) => sink.session == session,
+            #[cfg(feature = "testing")]
+            Self::Everybody => true,
+        }
+    }
+}
+
 /// The sinks of one queue, and what its machine wants done. Deliveries to mailboxes are done at once; everything else is
 /// kept, in order, for the cell to carry out.
 #[derive(Debug, Default)]
@@ -149,6 +173,7 @@ impl Sinks {
             self.sinks.resize_with(slot + 1, || None);
         }
         if let Some(place) = self.sinks.get_mut(slot) {
+            debug_assert!(place.is_none(), "who left this place took everything along");
             *place = Some(sink);
         }
     }

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::engine::acks::Acks;
 use crate::engine::listening::Listening;
 use crate::engine::mailbox::Fetched;
-use crate::engine::sink::{Place, SinkOf, Sinks};
+use crate::engine::sink::{Leaver, Place, SinkOf, Sinks};
 use crate::engine::waiter::{WaitList, Waiter};
 use crate::engine::work::Work;
 use crate::message::{Reason, SharedEnvelope};
@@ -341,14 +341,27 @@ impl QueueCell {
         fetched
     }
 
-    /// Takes out the sinks of consumers that have been detached: those that are `gone`.
-    pub(crate) fn take_sinks(&self, gone: impl Fn(&SinkOf) -> bool) -> Vec<SinkOf> {
+    /// Carries out a verb with which consumers leave, as [`QueueCell::act`], and takes out their sinks, to be dropped without
+    /// a lock. Both under one lock: once the machine has let go of a consumer, another one may come into its place.
+    pub(crate) fn act_leaving<R>(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        leaver: Leaver,
+        verb: impl FnOnce(&mut QueueState, &mut Sinks) -> R,
+    ) -> (Option<R>, Vec<SinkOf>) {
         let mut inner = self.inner.lock();
-        let taken = inner.sinks.take(gone);
+        let inner = &mut *inner;
+        let value = (!self.is_closed()).then(|| {
+            inner.take_acks(self, engine, work);
+            let value = verb(&mut inner.state, &mut inner.sinks);
+            // What was on its way to one that leaves still comes to it.
+            inner.conclude(self, engine, work);
+            value
+        });
         #[cfg(feature = "testing")]
-        let _held = inner.sinks.forget_held(|consumer| taken.iter().any(|sink| sink.consumer == consumer));
-        drop(inner);
-        taken
+        inner.let_go_of_held(self, work, leaver);
+        (value, inner.sinks.take(|sink| leaver.is(sink)))
     }
 
     /// Takes the head for `get` and puts it into `receive` under the lock, so that it comes in order with deliveries.
