@@ -287,6 +287,28 @@ fn explore(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Syn
     Runner::new(scheduler, config).run(scenario);
 }
 
+/// Two consumers that hold more than their rings do leave and come at the same time: one takes the place of the other, and
+/// everything comes back.
+#[test]
+fn one_that_comes_takes_the_place_of_one_that_leaves() {
+    const MESSAGES: u64 = 40;
+    let scenario = || {
+        let broker = Broker::builder().manual_time().build();
+        broker.declare(&Topology::new().queue(Queue::new("one"))).unwrap();
+        for _ in 0..MESSAGES {
+            broker.publish("", "one", Message::new("m")).unwrap();
+        }
+        let comes_and_goes = |broker: Broker| move || drop(broker.consumer("one").prefetch(256).open().unwrap());
+        let threads = [(); 2].map(|()| thread::spawn(comes_and_goes(broker.clone())));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        broker.check_invariants().unwrap();
+        let stats = broker.queue("one").unwrap().stats();
+        assert_eq!((stats.ready, stats.unacked), (MESSAGES, 0));
+    };
+    explore(RandomScheduler::new(schedules()), scenario);
+    explore(PctScheduler::new(3, schedules().div_ceil(2)), scenario);
+}
+
 fn explore_pairs_of(first: Act) {
     let at = ACTS.iter().position(|act| *act == first).unwrap();
     for second in &ACTS[at..] {
