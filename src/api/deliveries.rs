@@ -143,7 +143,7 @@ impl Iterator for Deliveries {
 
     fn next(&mut self) -> Option<Delivery> {
         let handout = self.handouts.pop_front()?;
-        Some(Delivery::new(&self.source, handout))
+        Some(Delivery::new(Arc::clone(&self.source), handout))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -62,9 +62,9 @@ pub enum Settled {
 impl Delivery {
     /// A delivery of what the queue handed out.
     #[inline]
-    pub(super) fn new(source: &Arc<Source>, mut handout: Handout) -> Self {
+    pub(super) fn new(source: Arc<Source>, mut handout: Handout) -> Self {
         show_count(&mut handout);
-        Self { source: Arc::clone(source), handout: Some(handout) }
+        Self { source, handout: Some(handout) }
     }
 
     #[inline]

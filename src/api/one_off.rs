@@ -14,7 +14,7 @@ use super::source::Source;
 use super::topology::Binding;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::{
-    End, ExchangeDeclare, ExchangeDelete, QueueDeclare, QueueDeclared, QueueDelete, TopologyError, With,
+    End, ExchangeDeclare, ExchangeDelete, GetMode, Got, QueueDeclare, QueueDeclared, QueueDelete, TopologyError, With,
 };
 use crate::message::Message;
 use crate::queue::effect::Handout;
@@ -113,7 +113,7 @@ impl Broker {
         if engine.recording().is_none() && !engine.is_heard() {
             let source = Source::find_shared(engine, queue)?;
             let handout = get_from(&source, |handout, _| handout)?;
-            return Ok(handout.map(|handout| Delivery::new(&Arc::new(source), handout)));
+            return Ok(handout.map(|handout| Delivery::new(Arc::new(source), handout)));
         }
         let deferred = engine.quietly();
         let got = told_get(engine, queue, |source, tell| {
@@ -122,7 +122,7 @@ impl Broker {
                 handout
             })
         });
-        let got = got.map(|got| got.map(|(source, handout)| Delivery::new(&source, handout)));
+        let got = got.map(|got| got.map(|(source, handout)| Delivery::new(source, handout)));
         drop(deferred);
         got
     }
@@ -273,9 +273,10 @@ fn get_from(
     receive: impl FnOnce(Handout, usize) -> Handout,
 ) -> Result<Option<Handout>, TopologyError> {
     let (engine, limit) = (&source.engine, source.engine.limits.unacked_messages);
-    if source.cell.read(engine, |state| state.counts().unacked) >= limit {
-        return Err(TopologyError::LimitReached { what: "unsettled deliveries", limit });
+    match engine.get(&source.cell, engine.next_session(), GetMode::Within(limit), receive) {
+        Got::Message(handout) => Ok(Some(handout)),
+        Got::Nothing => Ok(None),
+        Got::TooManyOut => Err(TopologyError::LimitReached { what: "unsettled deliveries", limit }),
+        Got::Gone => Err(source.gone()),
     }
-    let handout = engine.get(&source.cell, engine.next_session(), false, receive);
-    handout.ok_or_else(|| source.gone())
 }

@@ -9,7 +9,7 @@ use super::Engine;
 use super::cell::{Letter, QueueCell};
 use super::facts::names;
 use super::sink::Sinks;
-use super::waiter::{free, wake_all, wake_one};
+use super::waiter::{free, free_each, wake_all, wake_one};
 use super::work::Work;
 use crate::base::Moment;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -79,8 +79,11 @@ impl Engine {
             wake_all(rest.take_wakes());
             let (freed, rubbish, sinks) = rest.into_freed();
             // One by one: two owners that panic in one drop would end the process.
-            freed.into_iter().chain(rubbish).for_each(free);
-            sinks.into_iter().for_each(free);
+            free_each(freed);
+            if !rubbish.is_empty() || !sinks.is_empty() {
+                free_each(rubbish);
+                free_each(sinks);
+            }
         }
         if self.is_stopped() {
             self.stir();

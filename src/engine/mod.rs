@@ -68,6 +68,7 @@ pub(crate) use recording::{Recording, With, Witness};
 pub use request::{
     ExchangeBinding, ExchangeDeclare, ExchangeDelete, QueueBinding, QueueDeclare, QueueDeclared, QueueDelete,
 };
+pub(crate) use settle::{GetMode, Got};
 pub(crate) use topology_bindings::{Asked, End};
 pub(crate) use topology_exchanges::exchange_differences;
 pub(crate) use topology_queues::check_queue_name;

@@ -134,11 +134,11 @@ impl Engine {
         let mut outcome = Outcome::default();
         let mut work = Work::default();
         for cell in cells {
-            match cell.offer(self, &mut work, publisher, envelope, None) {
-                Some(Offered::Taken) => outcome.taken += 1,
-                Some(Offered::Refused) => outcome.refused += 1,
-                Some(Offered::Full) => outcome.full += 1,
-                Some(Offered::Gone) | None => {
+            match cell.offer(self, &mut work, publisher, envelope) {
+                Offered::Taken => outcome.taken += 1,
+                Offered::Refused => outcome.refused += 1,
+                Offered::Full => outcome.full += 1,
+                Offered::Gone => {
                     self.say_with(cell, envelope, || What::Refused { why: Refusing::Gone });
                     outcome.gone += 1;
                 }

@@ -13,6 +13,28 @@ use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, DeliveryRef, D
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// Whether a `get` is to be acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum GetMode {
+    /// It is acknowledged with the delivery.
+    NoAck,
+    /// It is out until it is settled, and only where the queue has less than so many out.
+    Within(usize),
+}
+
+/// What a `get` took.
+#[derive(Debug)]
+pub(crate) enum Got<R> {
+    /// The queue was deleted.
+    Gone,
+    /// Nothing, since the queue has as many out as the mode allows.
+    TooManyOut,
+    /// The queue is empty.
+    Nothing,
+    /// A message.
+    Message(R),
+}
+
 impl Engine {
     /// Settles deliveries of one queue, in the order given, for this cause. False where the queue is gone: then there is
     /// nothing to do.
@@ -90,16 +112,16 @@ impl Engine {
     }
 
     /// Takes one message for `get`: `receive` is called under the queue's lock with it and with the number of messages
-    /// that are left. The outer `None` is a deleted queue, the inner one an empty queue.
+    /// that are left.
     pub(crate) fn get<R>(
         &self,
         cell: &Arc<QueueCell>,
         session: SessionId,
-        no_ack: bool,
+        mode: GetMode,
         receive: impl FnOnce(Handout, usize) -> R,
-    ) -> Option<Option<R>> {
+    ) -> Got<R> {
         let mut work = Work::default();
-        let received = cell.take(self, &mut work, session, no_ack, receive);
+        let received = cell.take(self, &mut work, session, mode, receive);
         self.finish(work);
         received
     }

@@ -125,7 +125,19 @@ impl Sinks {
 
     /// Lets the queue take in a message that goes to these queues, and says so where it takes it; or one of which it was
     /// said before (`None`). Says where the queue refuses it.
+    #[inline]
     pub(crate) fn taking(
+        &mut self,
+        envelope: &SharedEnvelope,
+        route: Option<&[Arc<QueueCell>]>,
+        take: impl FnOnce(&mut Self) -> Offered,
+    ) -> Offered {
+        // Asked once where nobody listens.
+        if self.listening.is_none() { take(self) } else { self.taking_heard(envelope, route, take) }
+    }
+
+    #[cold]
+    fn taking_heard(
         &mut self,
         envelope: &SharedEnvelope,
         route: Option<&[Arc<QueueCell>]>,

@@ -104,6 +104,24 @@ pub(crate) fn free<T: 'static>(freed: T) {
     contained(|| drop(freed));
 }
 
+/// Frees all of them, as [`free`]: none of them keeps another one from being freed.
+pub(crate) fn free_each<T: 'static>(freed: impl IntoIterator<Item = T>) {
+    let mut freed = freed.into_iter();
+    let _ = DEFERRED.try_with(|deferred| {
+        if let Some(later) = &mut *deferred.borrow_mut() {
+            later.freed.extend(freed.by_ref().map(|one| Box::new(one) as Box<dyn Any>));
+        }
+    });
+    // Once around all of them; again for what is left by one that panicked.
+    let mut is_done = false;
+    while !is_done {
+        contained(|| {
+            freed.by_ref().for_each(drop);
+            is_done = true;
+        });
+    }
+}
+
 /// Runs foreign code, whose panic ends here: the panic hook has told of it.
 pub(crate) fn contained(foreign: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(foreign)) {

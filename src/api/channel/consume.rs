@@ -8,7 +8,7 @@ use crate::base::{Name, ReplyCode};
 use crate::engine::cell::QueueCell;
 use crate::engine::replies::REPLY_TO;
 use crate::engine::sink::{Place, Sink};
-use crate::engine::{TopologyError, With, check_arguments};
+use crate::engine::{GetMode, Got, TopologyError, With, check_arguments};
 use crate::message::Table;
 use crate::queue::QueueKind;
 use crate::queue::effect::{AttachError, ConsumerSpec};
@@ -137,14 +137,18 @@ impl Channel {
             let inbox = &channel.cell.inbox;
             let no_ack = acknowledge == Acknowledge::No;
             channel.check_room(no_ack)?;
-            let got = channel.engine().get(&queue, inbox.session, no_ack, |handout, left| {
+            // What a channel has out it has bounded itself.
+            let mode = if no_ack { GetMode::NoAck } else { GetMode::Within(usize::MAX) };
+            let got = channel.engine().get(&queue, inbox.session, mode, |handout, left| {
                 (inbox.fetched(&queue, handout.claim.reference()), handout, left)
             });
-            let got = got.ok_or_else(|| no_queue(&queue))?;
-            Ok(got.map(|(tag, handout, left)| GetOk {
-                delivery: delivery(None, tag, handout),
-                message_count: left as u64,
-            }))
+            match got {
+                Got::Message((tag, handout, left)) => {
+                    Ok(Some(GetOk { delivery: delivery(None, tag, handout), message_count: left as u64 }))
+                }
+                Got::Nothing | Got::TooManyOut => Ok(None),
+                Got::Gone => Err(no_queue(&queue)),
+            }
         })
     }
 

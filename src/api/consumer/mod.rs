@@ -222,7 +222,7 @@ impl Consumer {
     #[inline]
     fn pop(&mut self) -> Option<Delivery> {
         let handout = self.next_handout()?;
-        Some(Delivery::new(&self.source, handout))
+        Some(Delivery::new(Arc::clone(&self.source), handout))
     }
 
     /// Takes the oldest that are here.

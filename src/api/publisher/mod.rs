@@ -349,6 +349,17 @@ fn publish_now(
 
 /// Brings a message to its queues.
 fn deliver(engine: &Engine, envelope: &SharedEnvelope, cells: &[Arc<QueueCell>], mandatory: bool) -> Outcome {
+    if !engine.is_heard() {
+        let outcome = engine.deliver(None, envelope, cells);
+        engine.reply(envelope);
+        return outcome;
+    }
+    deliver_heard(engine, envelope, cells, mandatory)
+}
+
+/// As [`deliver`], where somebody listens.
+#[cold]
+fn deliver_heard(engine: &Engine, envelope: &SharedEnvelope, cells: &[Arc<QueueCell>], mandatory: bool) -> Outcome {
     let _deferred = engine.quietly();
     engine.announce(None, envelope, cells);
     let outcome = engine.deliver(None, envelope, cells);

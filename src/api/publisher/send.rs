@@ -11,7 +11,7 @@
 use super::faulty::Faulty;
 use super::{At, PublishError, PublishErrorKind, Publisher, Routed, conclude, no_route};
 use crate::base::Moment;
-use crate::engine::cell::{QueueCell, Unsaid};
+use crate::engine::cell::QueueCell;
 use crate::engine::waiter::{Waiter, soon};
 use crate::engine::{Cells, Engine, Outcome, Work};
 use crate::message::{Message, SharedEnvelope};
@@ -312,8 +312,8 @@ impl Sending {
         let mut work = Work::default();
         let mut gone = Cells::new();
         for cell in cells {
-            let unsaid = Unsaid((!self.announced).then_some(cells));
-            let offered = cell.offer(engine, &mut work, None, &self.envelope, Some(unsaid));
+            let unsaid = (!self.announced).then_some(cells);
+            let offered = cell.offer_into_room(engine, &mut work, &self.envelope, unsaid);
             // One that had room refuses it only where a test asked for that.
             self.announced |= matches!(offered, Some(Offered::Taken | Offered::Refused | Offered::Full));
             match offered {

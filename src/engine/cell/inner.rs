@@ -1,8 +1,8 @@
 //! What a cell's lock guards, and what follows a verb of the machine under it.
 
 use super::{Letter, QueueCell};
-use crate::base::Moment;
 use crate::base::sync::atomic::Ordering;
+use crate::base::{Moment, SessionId};
 use crate::engine::Engine;
 use crate::engine::acks::{KEPT, SOME};
 use crate::engine::deadlines::Deadlines;
@@ -79,6 +79,26 @@ impl Inner {
         debug_assert_eq!(offered, Offered::Taken, "there was room");
         self.given += 1;
         Ok(())
+    }
+
+    /// Offers a message to the machine, and says so, and where it goes if that is `unsaid`.
+    #[inline]
+    pub(super) fn offer(
+        &mut self,
+        engine: &Engine,
+        publisher: Option<SessionId>,
+        envelope: &SharedEnvelope,
+        unsaid: Option<&[Arc<QueueCell>]>,
+    ) -> Offered {
+        let now = engine.now_for(&self.state, Some(envelope));
+        let Self { state, sinks, .. } = self;
+        sinks.taking(envelope, unsaid, |sinks| {
+            #[cfg(feature = "testing")]
+            if sinks.full(envelope) {
+                return state.refuse(SharedEnvelope::clone(envelope), sinks);
+            }
+            state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks)
+        })
     }
 
     /// Takes in what was noted as acknowledged. True where there was something.
@@ -161,7 +181,9 @@ impl Inner {
         if !self.sinks.effects.is_empty() {
             self.carry_out_effects(cell, work);
         }
-        self.sinks.woken.drain(..).for_each(|waiter| work.wake(waiter));
+        if !self.sinks.woken.is_empty() {
+            self.sinks.woken.drain(..).for_each(|waiter| work.wake(waiter));
+        }
     }
 
     pub(super) fn carry_out_effects(&mut self, cell: &Arc<QueueCell>, work: &mut Work) {

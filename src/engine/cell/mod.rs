@@ -19,13 +19,13 @@ mod tested;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Mutex, Rank};
 use crate::base::{Moment, QueueId, SessionId};
-use crate::engine::Engine;
 use crate::engine::acks::Acks;
 use crate::engine::listening::Listening;
 use crate::engine::mailbox::Fetched;
 use crate::engine::sink::{Leaver, Place, SinkOf, Sinks};
 use crate::engine::waiter::{WaitList, Waiter};
 use crate::engine::work::Work;
+use crate::engine::{Engine, GetMode, Got};
 use crate::message::{Reason, SharedEnvelope};
 use crate::port::{Cause, Leaving, What};
 use crate::queue::effect::{AttachError, ConsumerId, ConsumerSpec, Done, Handout, Offered, QueueLimits};
@@ -78,9 +78,6 @@ pub(crate) struct Letter {
     /// Where it goes.
     pub(crate) dead_letter: Option<DeadLetter>,
 }
-
-/// Where a message goes that was not announced to taps yet, if that is so.
-pub(crate) struct Unsaid<'a>(pub(crate) Option<&'a [Arc<QueueCell>]>);
 
 impl Letter {
     /// How the queue let it go.
@@ -191,8 +188,7 @@ impl QueueCell {
         Some(value)
     }
 
-    /// Offers a message; `None` where it must have room (`into_room`) and has none. Where it has, only a test's fault has the
-    /// queue refuse it.
+    /// Offers a message, whether there is room for it or not.
     ///
     /// Acknowledgements that wait are carried out first only where they can matter to it. Else they go in batches.
     pub(crate) fn offer(
@@ -201,7 +197,26 @@ impl QueueCell {
         work: &mut Work,
         publisher: Option<SessionId>,
         envelope: &SharedEnvelope,
-        into_room: Option<Unsaid<'_>>,
+    ) -> Offered {
+        let mut inner = self.inner.lock();
+        if self.is_closed() {
+            return Offered::Gone;
+        }
+        let inner = &mut *inner;
+        inner.take_acks_for(self, engine, work, envelope);
+        let offered = inner.offer(engine, publisher, envelope, None);
+        inner.conclude(self, engine, work);
+        offered
+    }
+
+    /// Offers a message where there is room for it; `None` where there is none. Where there is, only a test's fault has the
+    /// queue refuse it. Says where the message goes (`unsaid`), if that was not announced to taps yet.
+    pub(crate) fn offer_into_room(
+        self: &Arc<Self>,
+        engine: &Engine,
+        work: &mut Work,
+        envelope: &SharedEnvelope,
+        unsaid: Option<&[Arc<Self>]>,
     ) -> Option<Offered> {
         let mut inner = self.inner.lock();
         if self.is_closed() {
@@ -209,18 +224,8 @@ impl QueueCell {
         }
         let inner = &mut *inner;
         inner.take_acks_for(self, engine, work, envelope);
-        let offered = (into_room.is_none() || inner.state.has_room(envelope.body().len() as u64)).then(|| {
-            let now = engine.now_for(&inner.state, Some(envelope));
-            let Inner { state, sinks, .. } = inner;
-            let unsaid = into_room.and_then(|unsaid| unsaid.0);
-            sinks.taking(envelope, unsaid, |sinks| {
-                #[cfg(feature = "testing")]
-                if sinks.full(envelope) {
-                    return state.refuse(SharedEnvelope::clone(envelope), sinks);
-                }
-                state.offer(now, publisher, SharedEnvelope::clone(envelope), sinks)
-            })
-        });
+        let has_room = inner.state.has_room(envelope.body().len() as u64);
+        let offered = has_room.then(|| inner.offer(engine, None, envelope, unsaid));
         inner.conclude(self, engine, work);
         offered
     }
@@ -370,16 +375,22 @@ impl QueueCell {
         engine: &Engine,
         work: &mut Work,
         session: SessionId,
-        no_ack: bool,
+        mode: GetMode,
         receive: impl FnOnce(Handout, usize) -> R,
-    ) -> Option<Option<R>> {
+    ) -> Got<R> {
         let now = engine.clock.now();
-        self.act(engine, work, |state, effects| {
-            let (handout, left) = state.take(now, session, no_ack, effects)?;
+        let got = self.act(engine, work, |state, effects| {
+            let no_ack = match mode {
+                GetMode::Within(most) if state.counts().unacked >= most => return Got::TooManyOut,
+                GetMode::Within(_) => false,
+                GetMode::NoAck => true,
+            };
+            let Some((handout, left)) = state.take(now, session, no_ack, effects) else { return Got::Nothing };
             #[cfg(feature = "testing")]
             effects.fetched(&handout);
-            Some(receive(handout, left))
-        })
+            Got::Message(receive(handout, left))
+        });
+        got.unwrap_or(Got::Gone)
     }
 
     /// Marks the queue as deleted, for this `cause`, and closes its machine, if `allow` agrees. Returns how many messages were ready.
