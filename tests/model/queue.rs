@@ -139,6 +139,8 @@ impl Queue {
 
     /// Takes a message in, unless it refuses it.
     pub(crate) fn offer(&mut self, now: u64, msg: Msg) -> bool {
+        // A dead letter may come at the very moment for which this queue's own timer is set.
+        self.run_timer(now);
         if self.refuses(msg.body.len() as u64) {
             self.totals.refused += 1;
             if self.spec.overflow == Overflow::RejectPublishDlx {
