@@ -2,7 +2,7 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
-use leveret::{Broker, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
+use leveret::{Broker, Consume, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
 use std::future::IntoFuture;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -61,6 +61,30 @@ fn while_it_drains_nothing_new_goes_in_or_out() {
     assert!(report.drained);
     assert_eq!((report.left[0].ready, report.left[0].unacked), (1, 0));
     assert!(broker.is_closed());
+}
+
+/// A channel may still consume; it takes the place in the queue that the plain consumer had, and nothing of what that one
+/// has before it, though it is more than its ring holds.
+#[test]
+fn what_a_consumer_has_before_it_survives_who_comes_while_it_drains() {
+    const MESSAGES: usize = 40;
+    let broker = broker();
+    let connection = broker.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    for _ in 0..MESSAGES {
+        broker.publish("", "q", Message::new("m")).unwrap();
+    }
+    let mut consumer = broker.consumer("q").prefetch(256).open().unwrap();
+    let mut shutdown = broker.shutdown().drain(Duration::from_secs(60)).into_future();
+    assert!(poll(&mut shutdown).is_pending());
+    channel.basic_consume(&Consume::new("q")).unwrap();
+    let mut received = 0;
+    while let Some(delivery) = consumer.blocking_recv() {
+        delivery.ack();
+        received += 1;
+    }
+    assert_eq!(received, MESSAGES);
+    assert!(poll(&mut shutdown).is_ready());
 }
 
 #[test]

@@ -90,6 +90,9 @@ impl Leaver {
 pub(crate) struct Sinks {
     /// By the consumer's slot.
     sinks: Vec<Option<SinkOf>>,
+    /// Of those that the queue let go of by itself and that have not left yet, where somebody else came into their place:
+    /// what they have before them is theirs until they leave.
+    former: Vec<SinkOf>,
     /// What is to be done yet.
     pub(crate) effects: Effects,
     /// Those to be woken.
@@ -153,19 +156,24 @@ impl Sinks {
         offered
     }
 
-    /// The sink of a consumer.
+    /// The sink of a consumer that the queue serves.
     #[inline(always)]
     pub(crate) fn of(&mut self, consumer: ConsumerId) -> Option<&mut SinkOf> {
         self.sinks.get_mut(consumer.slot as usize)?.as_mut().filter(|sink| sink.consumer == consumer)
     }
 
-    /// The mailbox of a consumer.
+    /// The mailbox of a consumer, also of one that the queue does not serve any more.
+    pub(crate) fn mailbox_until_it_leaves(&mut self, consumer: ConsumerId) -> Option<&mut Mailbox> {
+        match self.former.iter().position(|sink| sink.consumer == consumer) {
+            Some(at) => self.former.get_mut(at)?.place.mailbox(),
+            None => self.mailbox(consumer),
+        }
+    }
+
+    /// The mailbox of a consumer that the queue serves.
     #[inline(always)]
     pub(crate) fn mailbox(&mut self, consumer: ConsumerId) -> Option<&mut Mailbox> {
-        match &mut self.of(consumer)?.place {
-            Place::Mailbox(mailbox) => Some(mailbox),
-            Place::Channel(_) => None,
-        }
+        self.of(consumer)?.place.mailbox()
     }
 
     /// Whether a consumer waits at its mailbox.
@@ -185,15 +193,15 @@ impl Sinks {
             self.sinks.resize_with(slot + 1, || None);
         }
         if let Some(place) = self.sinks.get_mut(slot) {
-            debug_assert!(place.is_none(), "who left this place took everything along");
-            *place = Some(sink);
+            self.former.extend(place.replace(sink));
         }
     }
 
     /// Takes out the sinks of consumers that are `gone`.
     pub(crate) fn take(&mut self, gone: impl Fn(&SinkOf) -> bool) -> Vec<SinkOf> {
         let places = self.sinks.iter_mut().filter(|place| place.as_ref().is_some_and(&gone));
-        let taken: Vec<SinkOf> = places.filter_map(Option::take).collect();
+        let mut taken: Vec<SinkOf> = places.filter_map(Option::take).collect();
+        taken.extend(self.former.extract_if(.., |sink| gone(sink)));
         self.awaited -= taken.iter().filter(|sink| sink.is_awaited()).count();
         taken
     }
@@ -201,7 +209,7 @@ impl Sinks {
     /// The consumers' sinks.
     #[cfg(feature = "testing")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &SinkOf> {
-        self.sinks.iter().flatten()
+        self.sinks.iter().flatten().chain(&self.former)
     }
 
     /// Nothing more comes to the mailboxes of those that are `gone`.
@@ -222,6 +230,16 @@ impl Sinks {
         let Some(waiter) = waiter else { return };
         self.awaited -= 1;
         self.woken.push(waiter);
+    }
+}
+
+impl Place {
+    #[inline(always)]
+    fn mailbox(&mut self) -> Option<&mut Mailbox> {
+        match self {
+            Self::Mailbox(mailbox) => Some(mailbox),
+            Self::Channel(_) => None,
+        }
     }
 }
 

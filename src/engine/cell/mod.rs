@@ -327,14 +327,14 @@ impl QueueCell {
     ) -> Fetched {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
-        let Some(mailbox) = inner.sinks.mailbox(consumer) else { return Fetched::Ended };
+        let Some(mailbox) = inner.sinks.mailbox_until_it_leaves(consumer) else { return Fetched::Ended };
         if mailbox.has_mail() || self.is_closed() {
             return mailbox.fetch(drained, waiter);
         }
         // There may be more for it, once what it acknowledged counts.
         let acked = inner.take_acks(self, engine, work);
         let waits = waiter.is_some();
-        let Some(mailbox) = inner.sinks.mailbox(consumer) else { return Fetched::Ended };
+        let Some(mailbox) = inner.sinks.mailbox_until_it_leaves(consumer) else { return Fetched::Ended };
         let fetched = mailbox.fetch(drained, waiter);
         if fetched == Fetched::Nothing && waits && waiter.is_none() {
             inner.sinks.awaited();
