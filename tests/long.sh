@@ -14,10 +14,10 @@
 #   shuttle       every pair of operations: SCHEDULES random schedules (20,000) and half as many by PCT
 #   stress        real threads, MESSAGES messages in each setting (20,000,000), then the other stress tests for MINUTES
 #   asan          the threads under AddressSanitizer and LeakSanitizer: for `unsafe` in what the crate depends on
-#   tsan          the threads under ThreadSanitizer, for MINUTES; needs the source of std (see below)
+#   tsan          the threads under ThreadSanitizer, for MINUTES; needs the source of std (see there)
 #
 # Each stage has its own log in target/long/. The script goes on after a stage that failed, and fails at the end.
-# Nothing is fetched but crates, and cargo-fuzz where it is missing.
+# Nothing is fetched but crates, cargo-fuzz where it is missing, and the source of std for the last stage.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -88,12 +88,31 @@ stage_asan() (
   for_minutes cargo test --release --target "$target" --test stress --test stress_settings
 )
 
-# ThreadSanitizer must see std as well, or locks and the ends of threads look like races. So std is built, from its source:
-# `rustup component add rust-src`, or the folder `library` of that very version, put to the path that is printed.
+# Puts the source of std beside the toolchain, where Debian has that very version: trixie-backports, asked once, with the
+# settings of apt left as they are. Elsewhere `rustup component add rust-src` does it.
+get_std() (
+  local version sources release found where
+  version=$(rustc --version | cut -d' ' -f2)
+  where=$(mktemp -d) && mkdir -p "$where/lists/partial" "$where/cache/archives/partial" && cd "$where" || exit 1
+  release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  sources=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $release" | head -n 1)
+  [ -n "$sources" ] || exit 1
+  printf 'deb %s trixie-backports main\n' "$sources" >sources.list
+  apt() { command "$@" -o Dir::Etc::SourceList="$where/sources.list" -o Dir::Etc::SourceParts="$where/none" \
+    -o Dir::State::Lists="$where/lists" -o Dir::Cache="$where/cache"; }
+  apt apt-get update -qq || exit 1
+  found=$(apt apt-cache madison rust-src | awk -v version="$version" 'index($3, version "+") == 1 { print $3; exit }')
+  [ -n "$found" ] && apt apt-get download -qq "rust-src=$found" && dpkg -x rust-src_*.deb unpacked || exit 1
+  mkdir -p "$(dirname "$1")" && cp -r "unpacked/usr/src/rustc-$version/library" "$1"
+  rm -rf "$where"
+)
+
+# ThreadSanitizer must see std as well, or locks and the ends of threads look like races. So std is built, from its source.
 stage_tsan() (
   cd tests/interleavings || exit 1
   local source
   source=$(rustc --print sysroot)/lib/rustlib/src/rust/library
+  if [ ! -d "$source" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then get_std "$source"; fi
   if [ ! -d "$source" ]; then
     echo "SKIPPED: the source of std is not at $source"
     exit 0
