@@ -9,7 +9,8 @@
 #![allow(clippy::field_reassign_with_default)] // The bounds may grow fields.
 
 use leveret::{
-    Binding, Broker, Exchange, ExchangeDelete, Message, Policy, Queue, QueueDelete, Recorder, RecorderBound, Topology,
+    Binding, Broker, Exchange, ExchangeDelete, Message, Policy, Queue, QueueDeclare, QueueDelete, Recorder,
+    RecorderBound, Topology,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
@@ -56,6 +57,20 @@ fn names_that_went_leave_no_memory() {
     (100..NAMES).for_each(round);
     let left = in_use() - before;
     assert!(left < MIB / 16, "{left} bytes are left of {NAMES} names");
+}
+
+/// What a queue takes that nobody has used yet, with its place in the broker's tables; what only the test double needs is not
+/// in production.
+#[test]
+fn an_idle_queue_takes_a_kibibyte() {
+    const QUEUES: isize = 2_000;
+    const MOST: isize = if cfg!(feature = "testing") { 1_200 } else { 1_024 };
+    let _turn = TURN.lock();
+    let broker = Broker::builder().manual_time().build();
+    let before = in_use();
+    (0..QUEUES).for_each(|number| _ = broker.declare_queue(&QueueDeclare::new(format!("queue-{number}"))).unwrap());
+    let each = (in_use() - before) / QUEUES;
+    assert!(each <= MOST, "{each} bytes");
 }
 
 /// Declared all together and then deleted, so that every table was large once.

@@ -90,9 +90,8 @@ impl Leaver {
 pub(crate) struct Sinks {
     /// By the consumer's slot.
     sinks: Vec<Option<SinkOf>>,
-    /// Of those that the queue let go of by itself and that have not left yet, where somebody else came into their place:
-    /// what they have before them is theirs until they leave.
-    former: Vec<SinkOf>,
+    /// Those of before, if there are any.
+    former: Option<Box<Former>>,
     /// What is to be done yet.
     pub(crate) effects: Effects,
     /// Those to be woken.
@@ -104,6 +103,13 @@ pub(crate) struct Sinks {
     /// What goes wrong, for tests.
     #[cfg(feature = "testing")]
     pub(super) injecting: Option<Box<super::injecting::Injecting>>,
+}
+
+/// The sinks of those that the queue let go of by itself and that have not left yet, where somebody else came into their
+/// place: what they have before them is theirs until they leave.
+#[derive(Debug, Default)]
+struct Former {
+    sinks: Vec<SinkOf>,
 }
 
 impl Sinks {
@@ -164,10 +170,15 @@ impl Sinks {
 
     /// The mailbox of a consumer, also of one that the queue does not serve any more.
     pub(crate) fn mailbox_until_it_leaves(&mut self, consumer: ConsumerId) -> Option<&mut Mailbox> {
-        match self.former.iter().position(|sink| sink.consumer == consumer) {
-            Some(at) => self.former.get_mut(at)?.place.mailbox(),
-            None => self.mailbox(consumer),
+        let is_its = |sink: &SinkOf| sink.consumer == consumer;
+        if !self.former().any(is_its) {
+            return self.mailbox(consumer);
         }
+        self.former.as_mut()?.sinks.iter_mut().find(|sink| is_its(sink))?.place.mailbox()
+    }
+
+    fn former(&self) -> impl Iterator<Item = &SinkOf> {
+        self.former.iter().flat_map(|former| &former.sinks)
     }
 
     /// The mailbox of a consumer that the queue serves.
@@ -192,8 +203,8 @@ impl Sinks {
         if self.sinks.len() <= slot {
             self.sinks.resize_with(slot + 1, || None);
         }
-        if let Some(place) = self.sinks.get_mut(slot) {
-            self.former.extend(place.replace(sink));
+        if let Some(former) = self.sinks.get_mut(slot).and_then(|place| place.replace(sink)) {
+            self.former.get_or_insert_default().sinks.push(former);
         }
     }
 
@@ -201,7 +212,12 @@ impl Sinks {
     pub(crate) fn take(&mut self, gone: impl Fn(&SinkOf) -> bool) -> Vec<SinkOf> {
         let places = self.sinks.iter_mut().filter(|place| place.as_ref().is_some_and(&gone));
         let mut taken: Vec<SinkOf> = places.filter_map(Option::take).collect();
-        taken.extend(self.former.extract_if(.., |sink| gone(sink)));
+        if let Some(former) = &mut self.former {
+            taken.extend(former.sinks.extract_if(.., |sink| gone(sink)));
+            if former.sinks.is_empty() {
+                self.former = None;
+            }
+        }
         self.awaited -= taken.iter().filter(|sink| sink.is_awaited()).count();
         taken
     }
@@ -209,7 +225,7 @@ impl Sinks {
     /// The consumers' sinks.
     #[cfg(feature = "testing")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &SinkOf> {
-        self.sinks.iter().flatten().chain(&self.former)
+        self.sinks.iter().flatten().chain(self.former())
     }
 
     /// Nothing more comes to the mailboxes of those that are `gone`.

@@ -209,44 +209,54 @@ impl Drop for Deferred {
 /// Many who wait for the same thing, each with a number by which it leaves.
 #[derive(Debug, Default)]
 pub(crate) struct WaitList {
-    waiting: Vec<(u64, Waiter)>,
+    /// Behind a pointer: every queue has a list, and in most nobody ever waits.
+    list: Option<Box<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    waiters: Vec<(u64, Waiter)>,
     next: u64,
 }
 
 impl WaitList {
     /// Whether nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.list.as_ref().is_none_or(|list| list.waiters.is_empty())
     }
 
     /// Puts a waiter in, in the place of the one with this number if there is one. Returns the number and the waiter
     /// that was replaced, which is to be dropped without a lock.
     pub(crate) fn put(&mut self, number: Option<u64>, waiter: Waiter) -> (u64, Option<Waiter>) {
+        let list = self.list.get_or_insert_default();
         if let Some(number) = number
-            && let Some((_, known)) = self.waiting.iter_mut().find(|(known, _)| *known == number)
+            && let Some((_, known)) = list.waiters.iter_mut().find(|(known, _)| *known == number)
         {
             return (number, Some(std::mem::replace(known, waiter)));
         }
-        let number = number.unwrap_or(self.next);
-        self.next = self.next.max(number + 1);
-        self.waiting.push((number, waiter));
+        let number = number.unwrap_or(list.next);
+        list.next = list.next.max(number + 1);
+        list.waiters.push((number, waiter));
         (number, None)
     }
 
     /// Takes a waiter out that gave up.
     pub(crate) fn leave(&mut self, number: u64) -> Option<Waiter> {
-        let at = self.waiting.iter().position(|(known, _)| *known == number)?;
-        Some(self.waiting.remove(at).1)
+        let waiters = &mut self.list.as_mut()?.waiters;
+        let at = waiters.iter().position(|(known, _)| *known == number)?;
+        Some(waiters.remove(at).1)
     }
 
     /// Takes out whoever has waited longest, to be woken.
     pub(crate) fn take_first(&mut self) -> Option<Waiter> {
-        if self.waiting.is_empty() { None } else { Some(self.waiting.remove(0).1) }
+        let waiters = &mut self.list.as_mut()?.waiters;
+        if waiters.is_empty() { None } else { Some(waiters.remove(0).1) }
     }
 
     /// Takes all out, to be woken.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Waiter> {
-        std::mem::take(&mut self.waiting).into_iter().map(|(_, waiter)| waiter)
+        let waiters = self.list.as_mut().map(|list| std::mem::take(&mut list.waiters));
+        waiters.into_iter().flatten().map(|(_, waiter)| waiter)
     }
 }
 
