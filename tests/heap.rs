@@ -4,7 +4,7 @@
 //! This binary has an allocator that counts; its tests take turns. A million names in release, a few thousand in debug.
 //!
 //! Seen to fail with: a queue's name that is kept when it is deleted, a body that is counted twice, a recorder that counts half
-//! of its bodies.
+//! of its bodies, a queue that holds two more lists in place (1,036 bytes).
 
 #![allow(clippy::field_reassign_with_default)] // The bounds may grow fields.
 

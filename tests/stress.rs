@@ -4,7 +4,8 @@
 //! Acknowledgements that nobody waits for are only noted, and carried out by whoever acts on the queue next; a missing
 //! hand-over between the two (planted once: no second look at the notes after the flag is set) shows here as an
 //! acknowledgement that is not seen, or a consumer that waits for ever. A watchdog turns "for ever" into a
-//! failure.
+//! failure. Another one was found here: a consumer that comes while one leaves, and takes its place in the queue with what
+//! lay behind its ring.
 
 use leveret::{Broker, Message, Queue, TryRecvError};
 use std::io::Write;
