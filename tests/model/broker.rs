@@ -62,8 +62,9 @@ impl Broker {
     }
 
     /// The channel ends, and another takes its place. Queue by queue what it held comes back, with all that follows: first
-    /// where it consumes, by tag, then where it only has something out. RabbitMQ leaves that order open.
-    pub(crate) fn close_channel(&mut self, at: usize) {
+    /// where it consumes, by tag, then where it only has something out. RabbitMQ leaves that order open. Where a mistake
+    /// ends the whole connection, classic queues have back what was out before the others hear of it.
+    pub(crate) fn close_channel(&mut self, at: usize, with_connection: bool) {
         self.serials += 1;
         let old = std::mem::replace(&mut self.channels[at], Channel { id: self.serials, ..Channel::default() });
         let all = self.queues.iter().flat_map(|queue| queue.consumers.iter().map(move |c| (c, queue.serial)));
@@ -72,6 +73,8 @@ impl Broker {
         consuming.sort();
         let mut concerned: Vec<u64> = consuming.iter().map(|(_, serial)| *serial).collect();
         concerned.extend(old.unsettled.iter().map(|one| one.serial));
+        let is_quorum = |serial: &u64| self.queues.iter().any(|queue| queue.serial == *serial && queue.spec.quorum);
+        concerned.sort_by_key(|serial| with_connection && is_quorum(serial));
         for (place, serial) in concerned.iter().enumerate() {
             let known = self.queues.iter_mut().find(|queue| queue.serial == *serial);
             let Some(queue) = known.filter(|_| !concerned[..place].contains(serial)) else { continue };
