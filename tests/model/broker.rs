@@ -4,32 +4,10 @@
 //! question is a scan. It is written from what the recorded traces of RabbitMQ show, not from the engine.
 
 use crate::naive::graph::{Bound, Naive, To};
-use crate::queue::{Consumer, Death, Effect, Entry, Kind, Msg, Queue, Spec};
-use leveret::{DeadLetterStats, PublishStats, Reason, Table};
+use crate::queue::Queue;
+use crate::terms::{Channel, Consumer, Death, Effect, Kind, Msg, Reply, Spec, Unsettled, shown, told};
+use leveret::{DeadLetterStats, PublishStats, Reason};
 use std::collections::VecDeque;
-
-/// What a channel receives, as text; and the answers to its publishes.
-#[derive(Debug, Default)]
-pub(crate) struct Channel {
-    pub(crate) id: u64,
-    pub(crate) events: Vec<String>,
-    pub(crate) answers: Vec<(u64, bool)>,
-    confirms: Option<u64>,
-    next_tag: u64,
-    unsettled: Vec<Unsettled>,
-}
-
-#[derive(Clone, Debug)]
-struct Unsettled {
-    tag: u64,
-    queue: String,
-    serial: u64,
-    consumer: Option<String>,
-    id: u64,
-}
-
-/// What an operation gives: text, or the reply code that closes the channel.
-pub(crate) type Reply = Result<String, u16>;
 
 #[derive(Default)]
 pub(crate) struct Broker {
@@ -44,21 +22,10 @@ pub(crate) struct Broker {
     dead: VecDeque<(String, Spec, Msg, Reason)>,
 }
 
-/// How a message and the way it came look to whoever receives it.
-pub(crate) fn shown(msg: &Msg, redelivered: bool, count: Option<u32>) -> String {
-    let mut text = format!("{} {redelivered} '{}' '{}' {count:?}", msg.body, msg.exchange, msg.key);
-    for d in &msg.deaths {
-        let Death { queue, reason, count, exchange, key, expiration } = d;
-        text += &format!(" [{queue} {} {count} '{exchange}' '{key}' {expiration:?}]", reason.as_str());
-    }
-    text
-}
-
 impl Broker {
-    pub(crate) fn open_channel(&mut self) -> usize {
+    pub(crate) fn open_channel(&mut self) {
         self.serials += 1;
         self.channels.push(Channel { id: self.serials, ..Channel::default() });
-        self.channels.len() - 1
     }
 
     /// The channel ends, and another takes its place. Queue by queue what it held comes back, with all that follows: first
@@ -81,12 +48,7 @@ impl Broker {
             let had = queue.consumers.iter().any(|consumer| consumer.channel == old.id);
             let name = queue.name.clone();
             queue.leave(self.now, old.id);
-            if queue.is_abandoned(had) {
-                self.remove_queue(&name);
-            } else {
-                self.carry_out(&name);
-            }
-            self.bury_all();
+            self.follow(&name, had);
         }
     }
 
@@ -199,8 +161,7 @@ impl Broker {
             let tag = self.channels[at].enter(name, serial, None, &entry, no_ack);
             format!("{tag} {} {left}", told(&entry, counted))
         });
-        self.carry_out(name);
-        self.bury_all();
+        self.follow(name, false);
         Ok(reply.unwrap_or_else(|| "empty".to_owned()))
     }
 
@@ -211,8 +172,7 @@ impl Broker {
         if !self.queue(name).attach(now, consumer) {
             return Err(403);
         }
-        self.carry_out(name);
-        self.bury_all();
+        self.follow(name, false);
         Ok(String::new())
     }
 
@@ -222,12 +182,8 @@ impl Broker {
         if let Some(queue) = self.queues.iter_mut().find(of) {
             let name = queue.name.clone();
             queue.detach(now, tag);
-            if queue.is_abandoned(true) {
-                self.remove_queue(&name);
-            }
-            self.carry_out(&name);
+            self.follow(&name, true);
         }
-        self.bury_all();
         Ok(String::new())
     }
 
@@ -261,8 +217,7 @@ impl Broker {
         for group in picked.chunk_by(together) {
             let ids: Vec<u64> = group.iter().map(|one| one.id).collect();
             self.queue(&group[0].queue).settle(now, &ids, kind);
-            self.carry_out(&group[0].queue);
-            self.bury_all();
+            self.follow(&group[0].queue, false);
         }
     }
 
@@ -279,8 +234,7 @@ impl Broker {
             let queue = self.queue(&name);
             queue.run_timer(now);
             let unused = queue.unused_until().is_some_and(|end| end <= now);
-            self.carry_out(&name);
-            self.bury_all();
+            self.follow(&name, false);
             if unused {
                 self.remove_queue(&name);
             }
@@ -313,6 +267,15 @@ impl Broker {
         let taken = self.queue(name).offer(now, msg);
         self.carry_out(name);
         taken
+    }
+
+    /// What follows from a verb on a queue; from its end too, where one of its consumers went and it goes with the last.
+    fn follow(&mut self, name: &str, one_went: bool) {
+        match self.find(name) {
+            Some(queue) if queue.is_abandoned(one_went) => self.remove_queue(name),
+            _ => self.carry_out(name),
+        }
+        self.bury_all();
     }
 
     /// Gives out what a queue hands out, and takes the dead from it.
@@ -378,28 +341,6 @@ impl Broker {
     }
 }
 
-impl Channel {
-    /// The tag of the delivery; it is remembered, where it is to be settled.
-    fn enter(&mut self, queue: &str, serial: u64, consumer: Option<String>, entry: &Entry, no_ack: bool) -> u64 {
-        self.next_tag += 1;
-        if !no_ack {
-            let (tag, queue, id) = (self.next_tag, queue.to_owned(), entry.id);
-            self.unsettled.push(Unsettled { tag, queue, serial, consumer, id });
-        }
-        self.next_tag
-    }
-
-    /// The number of the delivery before this one, and how many are out.
-    pub(crate) fn tags(&self) -> Vec<u64> {
-        self.unsettled.iter().map(|one| one.tag).collect()
-    }
-}
-
-fn told(entry: &Entry, counted: bool) -> String {
-    let count = entry.count(counted);
-    shown(&entry.msg, count > 0, Some(count).filter(|count| counted && *count > 0))
-}
-
 /// Who has something out of a quorum queue counts as a consumer of it: who fetched it, and who was cancelled since.
 pub(crate) fn consumer_count(queue: &Queue) -> u64 {
     let is_live = |tag: &String| queue.consumers.iter().any(|consumer| consumer.tag == *tag);
@@ -414,15 +355,4 @@ pub(crate) fn consumer_count(queue: &Queue) -> u64 {
 fn is_cycle(msg: &Msg, queue: &str) -> bool {
     let since = msg.deaths.iter().position(|death| death.queue == queue);
     since.is_some_and(|at| msg.deaths[..=at].iter().all(|death| death.reason != Reason::Rejected))
-}
-
-/// Headers as the model's operations give them.
-pub(crate) fn headers(which: u8) -> Table {
-    let table = Table::new();
-    match which % 4 {
-        0 => table,
-        1 => table.with("colour", "red"),
-        2 => table.with("colour", "blue").with("size", 1),
-        _ => table.with("size", 1),
-    }
 }

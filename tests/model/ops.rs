@@ -1,7 +1,7 @@
 //! What is done to both brokers: a world to begin with, and random operations on it, by profile.
 
 use crate::naive::graph::Declared;
-use crate::queue::Spec;
+use crate::terms::Spec;
 use leveret::Overflow;
 use leveret::internals::ExchangeKind;
 use proptest::option::weighted;

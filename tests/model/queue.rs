@@ -4,97 +4,10 @@
 //! live, no length, no consumer that need not acknowledge): where what comes back goes to, when a consumer without room
 //! leaves the turn, and that a return too many is a death.
 
-use leveret::{Overflow, Reason, Table, Totals};
+use crate::terms::{Consumer, Effect, Entry, Kind, Msg, Out, Spec};
+use leveret::{Overflow, Reason, Totals};
 
-/// What a queue is declared with.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Spec {
-    pub(crate) quorum: bool,
-    pub(crate) auto_delete: bool,
-    pub(crate) ttl: Option<u64>,
-    pub(crate) expires: Option<u64>,
-    pub(crate) max_length: Option<u64>,
-    pub(crate) max_bytes: Option<u64>,
-    pub(crate) overflow: Overflow,
-    /// Exchange, and routing key where another is set.
-    pub(crate) dead_letter: Option<(String, Option<String>)>,
-    pub(crate) max_priority: Option<u8>,
-    pub(crate) single_active: bool,
-    pub(crate) delivery_limit: Option<u32>,
-}
-
-/// One entry of a message's death history.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Death {
-    pub(crate) queue: String,
-    pub(crate) reason: Reason,
-    pub(crate) count: u64,
-    pub(crate) exchange: String,
-    pub(crate) key: String,
-    pub(crate) expiration: Option<u64>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Msg {
-    pub(crate) body: String,
-    pub(crate) exchange: String,
-    pub(crate) key: String,
-    pub(crate) headers: Table,
-    pub(crate) priority: u8,
-    pub(crate) expiration: Option<u64>,
-    /// The latest first.
-    pub(crate) deaths: Vec<Death>,
-    /// How often a delivery failed in the quorum queues that it came from: was rejected, or its channel ended.
-    pub(crate) failures: u32,
-}
-
-/// A message in a queue. The least rank is the head.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) msg: Msg,
-    pub(crate) id: u64,
-    pub(crate) rank: (u64, u64),
-    pub(crate) dies: Option<u64>,
-    pub(crate) returns: u32,
-}
-
-impl Entry {
-    /// A quorum queue's count of deliveries: its own returns, or else the failures that the message came with.
-    pub(crate) fn count(&self, quorum: bool) -> u32 {
-        if quorum && self.returns == 0 { self.msg.failures } else { self.returns }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Out {
-    pub(crate) entry: Entry,
-    pub(crate) channel: u64,
-    pub(crate) consumer: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Consumer {
-    pub(crate) tag: String,
-    pub(crate) channel: u64,
-    pub(crate) prefetch: u64,
-    pub(crate) priority: i64,
-    pub(crate) no_ack: bool,
-    pub(crate) exclusive: bool,
-}
-
-/// What follows from a verb.
-pub(crate) enum Effect {
-    Deliver { channel: u64, consumer: String, no_ack: bool, entry: Entry },
-    Died(Msg, Reason),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Kind {
-    Ack,
-    Requeue,
-    Reject,
-}
-
+#[derive(Default)]
 pub(crate) struct Queue {
     pub(crate) name: String,
     pub(crate) serial: u64,
@@ -116,25 +29,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(name: &str, serial: u64, spec: Spec, now: u64) -> Self {
-        let (ready, out, consumers, turns, blocked) = (vec![], vec![], vec![], vec![], vec![]);
-        let (active, timer, totals, effects) = (None, None, Totals::default(), vec![]);
-        let name = name.to_owned();
-        Self {
-            name,
-            serial,
-            spec,
-            ready,
-            out,
-            consumers,
-            turns,
-            blocked,
-            active,
-            used: now,
-            timer,
-            next: 0,
-            totals,
-            effects,
-        }
+        Self { name: name.to_owned(), serial, spec, used: now, ..Self::default() }
     }
 
     /// Takes a message in, unless it refuses it.
@@ -229,26 +124,19 @@ impl Queue {
                 Kind::Reject => rejected.push(out.entry),
             }
         }
-        for channel in freed {
-            self.unblock(channel);
-        }
+        freed.into_iter().for_each(|channel| self.unblock(channel));
         rejected.sort_by_key(|entry| if self.spec.quorum { 0 } else { entry.rank.0 });
         for mut entry in rejected {
             entry.msg.failures += u32::from(self.spec.quorum);
             self.die(entry, Reason::Rejected);
         }
-        match kind {
-            Kind::Requeue => self.calm(now),
-            _ => self.pump(now),
-        }
+        if kind == Kind::Requeue { self.calm(now) } else { self.pump(now) }
     }
 
     /// A channel went: its consumers go, and what it had out comes back.
     pub(crate) fn leave(&mut self, now: u64, channel: u64) {
         let mut tags: Vec<_> = self.consumers.iter().filter(|c| c.channel == channel).map(|c| c.tag.clone()).collect();
-        for tag in &tags {
-            self.remove(now, tag);
-        }
+        tags.iter().for_each(|tag| self.remove(now, tag));
         if self.is_abandoned(!tags.is_empty()) {
             return;
         }

@@ -1,9 +1,9 @@
 //! Does the same to the engine and to the reference broker, and compares all that can be seen of both.
 
-use crate::broker::{Broker as Reference, Reply, consumer_count, headers, shown};
+use crate::broker::{Broker as Reference, consumer_count};
 use crate::naive::graph::{Bound, To};
 use crate::ops::{CHANNELS, Op, World};
-use crate::queue::{Consumer, Kind, Msg, Spec};
+use crate::terms::{Consumer, Kind, Msg, Reply, Spec, headers, shown};
 use leveret::internals::ExchangeKind;
 use leveret::{
     Acknowledge, Broker, Channel, ChannelDelivery, ChannelEvent, Close, Connection, Consume, Envelope, ExchangeBinding,
@@ -39,9 +39,7 @@ impl Rig {
         let exchanges = broker.stats().exchanges;
         let mut reference = Reference::default();
         let channels = (0..CHANNELS).map(|_| open(&broker)).collect();
-        (0..CHANNELS).for_each(|_| {
-            reference.open_channel();
-        });
+        (0..CHANNELS).for_each(|_| reference.open_channel());
         let (messages, consumers) = (0, Vec::new());
         let mut rig = Self { world, broker, channels, reference, exchanges, messages, consumers };
         let setup =
