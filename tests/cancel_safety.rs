@@ -3,7 +3,8 @@
 //! either where it was to go or gone with the future, as its documentation says; never in both places, never half.
 //!
 //! Seen to fail with: a `send` whose place in the list of a full queue is not given up, a `RecvChannelEvent` that does not
-//! pass its wake on, a shutdown that stays in the list of those who wait for rest.
+//! pass its wake on, a shutdown that stays in the list of those who wait for rest, a consumer whose place is kept when it
+//! leaves, a driver that does not watch for another deadline.
 
 #![cfg(feature = "testing")]
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.

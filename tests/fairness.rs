@@ -8,7 +8,8 @@
 //! - A purge, a hot queue, a consumer that never settles: another queue's publisher does its own work, and no more.
 //!
 //! Seen to fail with: turns that do not go round, a budget for hops that is not used up, priorities that are not looked at, a
-//! single active consumer that is not the only one, bodies that are freed under the queue's lock.
+//! single active consumer that is not the only one, bodies that are freed under the queue's lock, a consumer that is never
+//! full.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
@@ -280,7 +281,7 @@ fn who_never_settles_holds_up_nobody_else() {
     assert_eq!((kept.len(), stats.ready, stats.unacked), (3, 3, 3));
     // A second consumer of the same queue gets what the first has no room for.
     let mut second = broker.consumer("q").prefetch(1).open().unwrap();
-    second.blocking_recv().unwrap().ack();
+    second.try_recv().unwrap().ack();
     assert_eq!(waiting.join().unwrap().unwrap(), 1);
     drop(kept);
     broker.check_invariants().unwrap();

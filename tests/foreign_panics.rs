@@ -4,7 +4,7 @@
 //! Seen to fail with: a waker's panic that is let out (with a handler's it ended the process), a body's that is let out of a
 //! purge, a timer's thread that ends with a tap, a publish whose facts are handed over before
 //! it is told that no queue is bound, a shutdown that a tap ends in the middle, deadlines that are forgotten when they are
-//! read.
+//! read, a broker that is closed as soon as it drains.
 
 use bytes::Bytes;
 use leveret::{

@@ -2,7 +2,8 @@
 //! handler that holds deliveries. Every verb is done from each of them, in the middle of every operation: nothing hangs,
 //! invariants hold, and the account of all messages closes.
 //!
-//! Seen to fail with: a waker that is woken under its queue's lock, a body that is freed under it.
+//! Seen to fail with: a waker that is woken under its queue's lock, a body that is freed under it, a tap that is told under
+//! it.
 
 use bytes::Bytes;
 use leveret::{
