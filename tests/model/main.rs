@@ -1,8 +1,8 @@
 //! The whole broker against a reference broker, over random operations through the public API.
 //!
 //! The reference (`broker.rs`, `queue.rs`, and the naive router of the router's tests) restates RabbitMQ's rules as
-//! the recorded traces show them, with lists and linear scans and nothing shared; less than 600 lines of code, and its
-//! plain data beside them (`terms.rs`). After every operation the reply, what every channel receives and in which order,
+//! the recorded traces show them, with lists and linear scans and nothing shared; less than 600 lines of code in the first
+//! two, and their data beside them (`terms.rs`). After every operation the reply, what every channel receives and in which order,
 //! the confirms, all counts and totals, and every message ready in every queue with its death history must be the same,
 //! and the engine's own invariants must hold.
 //!

@@ -1,4 +1,5 @@
-//! The plain data of the reference broker, and how it looks as text: no rule is here.
+//! The data of the reference broker, how a channel numbers what it gets, and how a message looks as text: what happens to
+//! it is in `broker.rs` and `queue.rs`.
 
 use leveret::{Overflow, Reason, Table};
 
