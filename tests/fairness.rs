@@ -9,7 +9,7 @@
 //!
 //! Seen to fail with: turns that do not go round, a budget for hops that is not used up, priorities that are not looked at, a
 //! single active consumer that is not the only one, bodies that are freed under the queue's lock, a consumer that is never
-//! full.
+//! full, one that is, at the head, and stops the others.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
