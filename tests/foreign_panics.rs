@@ -2,14 +2,14 @@
 //! was doing is done all the same: for every operation, everything is afterwards as it is where nobody panics.
 //!
 //! Seen to fail with: a waker's panic that is let out (with a handler's it ended the process), a body's that is let out of a
-//! purge, a timer's thread that ends with a tap, a publish whose facts are handed over before
-//! it is told that no queue is bound, a shutdown that a tap ends in the middle, deadlines that are forgotten when they are
-//! read, a broker that is closed as soon as it drains.
+//! purge or of a dead letter that goes nowhere, a timer's thread that ends with a tap, a publish whose facts are handed over
+//! before it is told that no queue is bound, a shutdown that a tap ends in the middle, deadlines that are forgotten when they
+//! are read, a broker that is closed as soon as it drains.
 
 use bytes::Bytes;
 use leveret::{
-    Acknowledge, Binding, Broker, Connection, Consume, Consumer, Exchange, Fact, Message, Overflow, Policy, Publish,
-    Queue, QueueDeclare, QueueDelete, Requeue, Tap, Topology,
+    Acknowledge, Binding, Broker, Connection, Consume, Consumer, Exchange, ExchangeDelete, Fact, Message, Overflow,
+    Policy, Publish, Queue, QueueDeclare, QueueDelete, Requeue, Tap, Topology,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -103,9 +103,16 @@ struct Rig {
 
 impl Rig {
     fn new(who: Misbehaves) -> Self {
+        Self::tapped(who, true)
+    }
+
+    /// Facts hold what they are about; without a tap an operation lets the last hold go by itself.
+    fn tapped(who: Misbehaves, is_tapped: bool) -> Self {
         let bomb = Bomb { who, armed: Arc::default(), spared: None };
         let facts = Count::default();
-        let broker = Broker::builder().manual_time().tap(bomb.clone()).tap(facts.clone()).build();
+        let builder = Broker::builder().manual_time();
+        let builder = if is_tapped { builder.tap(bomb.clone()).tap(facts.clone()) } else { builder };
+        let broker = builder.build();
         let dying = |name: &str| {
             let queue = Queue::new(name).bind("amq.fanout", "").dead_letter_exchange("dlx");
             queue.message_ttl(Duration::from_secs(1))
@@ -153,7 +160,7 @@ impl Rig {
 
 type Operation = (&'static str, fn(&mut Rig));
 
-const OPERATIONS: [Operation; 22] = [
+const OPERATIONS: [Operation; 24] = [
     ("publish to all", |rig| drop(rig.broker.publish("amq.fanout", "", rig.message()))),
     ("publish without a queue", |rig| drop(rig.broker.publish("amq.direct", "x", rig.message()))),
     ("send many", |rig| {
@@ -182,6 +189,16 @@ const OPERATIONS: [Operation; 22] = [
         rig.broker.set_policy(policy).unwrap();
     }),
     ("expire", |rig| rig.broker.advance(Duration::from_secs(1))),
+    ("expire without a queue", |rig| {
+        for queue in ["d1", "d2"] {
+            rig.broker.unbind(queue, &Binding::to("dlx")).unwrap();
+        }
+        rig.broker.advance(Duration::from_secs(1));
+    }),
+    ("expire without an exchange", |rig| {
+        rig.broker.delete_exchange(&ExchangeDelete::new("dlx")).unwrap();
+        rig.broker.advance(Duration::from_secs(1));
+    }),
     ("declare a topology", |rig| {
         let topology =
             Topology::new().queue(Queue::new("new").bind("dlx", "")).queue(Queue::new("newer").bind("dlx", ""));
@@ -223,8 +240,8 @@ const OPERATIONS: [Operation; 22] = [
 ];
 
 /// What is there after an operation under which somebody misbehaves, and whether it panicked.
-fn after(operation: fn(&mut Rig), who: Misbehaves) -> (String, bool) {
-    let mut rig = Rig::new(who);
+fn after(operation: fn(&mut Rig), who: Misbehaves, is_tapped: bool) -> (String, bool) {
+    let mut rig = Rig::tapped(who, is_tapped);
     rig.bomb.armed.store(true, Ordering::SeqCst);
     let outcome = catch_unwind(AssertUnwindSafe(|| operation(&mut rig)));
     rig.bomb.armed.store(false, Ordering::SeqCst);
@@ -239,12 +256,17 @@ fn after(operation: fn(&mut Rig), who: Misbehaves) -> (String, bool) {
 fn compare(who: Misbehaves, panics: Option<bool>, wanted: impl Fn(&str) -> bool) {
     let mut wrong = Vec::new();
     for (name, operation) in OPERATIONS.into_iter().filter(|(name, _)| wanted(name)) {
-        let ((found, panicked), (expected, _)) = (after(operation, who), after(operation, Misbehaves::Nobody));
-        if panics.is_some_and(|panics| panics != panicked) {
-            wrong.push(format!("{name}: panicked is {panicked}"));
+        let taps: &[bool] = if who == Misbehaves::Tap { &[true] } else { &[true, false] };
+        for is_tapped in taps {
+            let (found, panicked) = after(operation, who, *is_tapped);
+            let (expected, _) = after(operation, Misbehaves::Nobody, *is_tapped);
+            let name = format!("{name}, {}", if *is_tapped { "with a tap" } else { "without one" });
+            if panics.is_some_and(|panics| panics != panicked) {
+                wrong.push(format!("{name}: panicked is {panicked}"));
+            }
+            let lines = found.lines().zip(expected.lines()).filter(|(found, expected)| found != expected);
+            wrong.extend(lines.map(|(found, expected)| format!("{name}: {found} instead of {expected}")));
         }
-        let lines = found.lines().zip(expected.lines()).filter(|(found, expected)| found != expected);
-        wrong.extend(lines.map(|(found, expected)| format!("{name}: {found} instead of {expected}")));
     }
     assert!(wrong.is_empty(), "{who:?}:\n{}", wrong.join("\n"));
 }
@@ -258,8 +280,16 @@ fn everything_is_as_if_no_waker_had_panicked() {
 fn everything_is_as_if_no_body_had_panicked() {
     compare(Misbehaves::Body, None, |_| true);
     // What the broker frees by itself is nobody's at hand.
-    let of_the_broker =
-        ["purge", "delete", "a policy over all", "expire", "a connection closes with queues", "shut down"];
+    let of_the_broker = [
+        "purge",
+        "delete",
+        "a policy over all",
+        "expire",
+        "expire without a queue",
+        "expire without an exchange",
+        "a connection closes with queues",
+        "shut down",
+    ];
     compare(Misbehaves::Body, Some(false), |name| of_the_broker.contains(&name));
 }
 
@@ -273,6 +303,8 @@ fn everything_is_as_if_no_tap_had_panicked() {
         "requeue",
         "ack a batch",
         "reject a batch",
+        "expire without a queue",
+        "expire without an exchange",
         "a channel publishes and settles",
         "a transaction",
         "a channel closes with deliveries",

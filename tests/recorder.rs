@@ -164,6 +164,36 @@ fn what_ends_with_the_broker_is_told() {
 }
 
 #[test]
+fn letters_on_their_way_when_the_broker_ends_are_told() {
+    let recorder = Recorder::new(RecorderBound::default());
+    let mut limits = Limits::default();
+    limits.hops_per_call = 1;
+    let broker = Broker::builder().limits(limits).manual_time().record(recorder.clone()).build();
+    broker.declare(&Topology::new().queue(Queue::new("q").dead_letter_to("dead")).queue(Queue::new("dead"))).unwrap();
+    for id in ["first", "second", "third"] {
+        broker.publish("", "q", Message::new("x").message_id(id)).unwrap();
+    }
+    // All three die of it at once; one goes on with that call.
+    broker.set_policy(Policy::new("p", "^q$").define("max-length", 0)).unwrap();
+    assert_eq!(recorder.ledger().total.dying, 2);
+    drop(broker);
+    let ledger = recorder.ledger();
+    ledger.assert_closed();
+    assert_eq!((ledger.total.ready, ledger.total.unacked, ledger.total.dying), (0, 0, 0), "{ledger}");
+    assert_eq!(
+        ledger.losses(),
+        [
+            "2 messages: over the length of 'q', and the broker stopped before it could go on",
+            "1 message: went with queue 'dead'"
+        ]
+    );
+    assert_eq!(
+        lost(recorder.history("third")),
+        ["#1 is lost: over the length of 'q', and the broker stopped before it could go on"]
+    );
+}
+
+#[test]
 fn the_ledger_is_a_table() {
     let (broker, recorder) = recorded();
     let topology = retrying().queue(Queue::new("small").max_length(1, Overflow::RejectPublish));

@@ -14,7 +14,7 @@ use super::work::Work;
 use crate::base::Moment;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::message::{Envelope, Reason, SharedEnvelope};
-use crate::port::{Dropping, MessageRef, Refusing, What};
+use crate::port::{Dropping, Leaving, MessageRef, Refusing, What};
 use crate::queue::effect::Offered;
 use crate::queue::{DeadLetter, QueueState};
 use std::sync::Arc;
@@ -143,13 +143,28 @@ impl Engine {
     }
 
     /// One death: its exchange, its targets, its burial.
-    fn carry(&self, letter: Letter, work: &mut Work) {
+    fn carry(&self, mut letter: Letter, work: &mut Work) {
+        if let Some(dead_letter) = letter.dead_letter.take() {
+            self.carry_to(dead_letter, &letter, work);
+        }
+        // It may be the last hold on a body, whose owner is foreign code.
+        work.free_one(letter.envelope);
+    }
+
+    fn carry_to(&self, dead_letter: DeadLetter, letter: &Letter, work: &mut Work) {
         let leaving = letter.leaving();
-        let Letter { source, envelope, reason, failures, burial, dead_letter, .. } = letter;
-        let Some(dead_letter) = dead_letter else { return };
+        let Letter { source, envelope, reason, failures, burial, .. } = letter;
+        let (reason, failures) = (*reason, *failures);
+        let dropped = |why| self.say_with(source, envelope, || What::Dropped { reason, why, leaving });
+        if self.is_closed() {
+            // All exchanges are gone. One that is kept went with its queue, which has told.
+            if leaving != Leaving::Kept {
+                dropped(Dropping::BrokerStopped);
+            }
+            return;
+        }
         let now = self.clock.now();
-        let next = self.write_letter(now, &source, (&envelope, failures), reason, dead_letter);
-        let dropped = |why| self.say_with(&source, &envelope, || What::Dropped { reason, why, leaving });
+        let next = self.write_letter(now, source, (envelope, failures), reason, dead_letter);
         let Some(targets) = self.route_letter(&next) else {
             count(&self.letters.no_exchange);
             dropped(Dropping::NoSuchExchange);
@@ -160,7 +175,7 @@ impl Engine {
             dropped(Dropping::Unroutable);
             return;
         }
-        self.say_with(&source, &envelope, || What::DeadLettered {
+        self.say_with(source, envelope, || What::DeadLettered {
             reason,
             next: MessageRef::new(&next),
             queues: names(&targets),

@@ -90,7 +90,7 @@ use replies::Replies;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use waiter::{Deferred, WaitList, free};
+use waiter::{Deferred, WaitList};
 
 /// Everything that is shared by the handles of one broker.
 #[derive(Debug)]
@@ -280,12 +280,8 @@ impl Engine {
         };
         self.finish(work);
         drop(cells);
-        let backlog = {
-            let mut backlog = self.backlog.lock();
-            self.backlog_length.store(0, Ordering::SeqCst);
-            std::mem::take(&mut *backlog)
-        };
-        free(backlog);
+        // What was on its way goes nowhere any more, which is told of each.
+        while self.work_off_backlog() {}
         self.stir();
         self.driver.stop();
     }

@@ -30,6 +30,8 @@ pub enum Dropping {
     Unroutable,
     /// Its queue kept it, and need not any more: another strategy is in force.
     Forgotten,
+    /// The broker stopped while it was on its way.
+    BrokerStopped,
 }
 
 /// How a queue let a message go that is to be dead-lettered.
@@ -100,6 +102,7 @@ impl Dropping {
             Self::NoSuchExchange => "the dead-letter exchange does not exist",
             Self::Unroutable => "no queue is bound to the dead-letter exchange for its key",
             Self::Forgotten => "the queue need not keep it any more",
+            Self::BrokerStopped => "the broker stopped before it could go on",
         }
     }
 }

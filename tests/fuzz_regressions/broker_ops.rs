@@ -6,6 +6,7 @@
 //!
 //! Seen to fail on planted bugs: purges that the recorder did not count (the ledger), a requeued message that did not come
 //! back (the invariants), a broker that was kept (the end), and 70,000 bytes that were (the memory).
+//! Found by it: dead letters on their way, of which nobody was told when the broker ended (`bug-letters-on-their-way-…`).
 
 use super::memory::Watch;
 use super::rig::{self, Op, Rig};
