@@ -103,22 +103,34 @@ impl Bus {
         }
     }
 
-    /// Declares and deletes queues that nobody uses; the time of one of the two.
-    fn declare_and_delete(&self, of_declare: bool) -> impl FnMut(u64) -> Duration + '_ {
+    /// Declares queues that nobody uses, by themselves or as a topology each, and deletes them; the time of one of the two.
+    fn declare_and_delete(&self, timed: Timed) -> impl FnMut(u64) -> Duration + '_ {
         move |queues| {
             let names: Vec<String> = (0..queues).map(|n| format!("passing-{n}")).collect();
             let begun = Instant::now();
             for name in &names {
-                self.broker.declare_queue(&QueueDeclare::new(name.as_str())).unwrap();
+                if timed == Timed::Topology {
+                    self.broker.declare(&Topology::new().queue(Queue::new(name))).unwrap();
+                } else {
+                    self.broker.declare_queue(&QueueDeclare::new(name.as_str())).unwrap();
+                }
             }
             let declared = begun.elapsed();
             let begun = Instant::now();
             for name in &names {
                 self.broker.delete_queue(&QueueDelete::new(name.as_str())).unwrap();
             }
-            if of_declare { declared } else { begun.elapsed() }
+            if timed == Timed::Delete { begun.elapsed() } else { declared }
         }
     }
+}
+
+/// What of declaring and deleting is timed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Timed {
+    Declare,
+    Topology,
+    Delete,
 }
 
 fn of_size(size: usize, plan: Plan) -> Row {
@@ -132,8 +144,9 @@ fn of_size(size: usize, plan: Plan) -> Row {
             Candidate::new("hot", many.hot()),
             Candidate::new("spread_of_one", one_spread.spread()),
             Candidate::new("spread", many_spread.spread()),
-            Candidate::new("declare", many.declare_and_delete(true)),
-            Candidate::new("delete", many.declare_and_delete(false)),
+            Candidate::new("declare", many.declare_and_delete(Timed::Declare)),
+            Candidate::new("declare_topology", many.declare_and_delete(Timed::Topology)),
+            Candidate::new("delete", many.declare_and_delete(Timed::Delete)),
         ],
     );
     let (hot, spread) = (of(&measured, "hot"), of(&measured, "spread"));
@@ -143,6 +156,7 @@ fn of_size(size: usize, plan: Plan) -> Row {
         .ns(spread)
         .with("spread_ratio", spread.ns / of(&measured, "spread_of_one").ns)
         .ns(of(&measured, "declare"))
+        .ns(of(&measured, "declare_topology"))
         .ns(of(&measured, "delete"))
 }
 

@@ -8,7 +8,7 @@
 # Stages, and what bounds them:
 #
 #   models        proptest models against the engine: CASES cases of each property (50,000)
-#   conformance   the recorded traces of RabbitMQ, the limits, the hostile inputs: once, in release
+#   conformance   the recorded traces of RabbitMQ, the limits, the hostile inputs, the heap: once, in release
 #   fuzz          each fuzz target: MINUTES, without sanitizer, from the corpus that is there
 #   loom          places where threads meet: PREEMPTIONS preemptions (3), each scenario for MINUTES at most
 #   shuttle       every pair of operations: SCHEDULES random schedules (20,000) and half as many by PCT
@@ -49,7 +49,8 @@ stage_conformance() {
   cargo test --release --features testing --test conformance --test limits || return 1
   local hostile=()
   for file in tests/hostile_*.rs; do hostile+=(--test "$(basename "$file" .rs)"); done
-  cargo test --release "${hostile[@]}"
+  # A million names.
+  cargo test --release "${hostile[@]}" --test heap
 }
 
 stage_fuzz() {

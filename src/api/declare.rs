@@ -7,7 +7,7 @@ use super::queue::Queue;
 use super::recorded::calls::{told_declare, told_unsaid};
 use super::topology::{Binding, Topology};
 use crate::base::Name;
-use crate::engine::{self, Asked, End, ExchangeDeclare, QueueDeclare, TopologyError};
+use crate::engine::{self, Asked, End, ExchangeDeclare, QueueDeclare, TopologyError, Work};
 use crate::queue::Policy;
 use crate::route::{Destination, Graph};
 use std::fmt;
@@ -86,7 +86,9 @@ impl Broker {
                 };
                 list.push(Item::Policy(policy.name.clone()));
             }
-            let renewed = engine.renew(&mut state);
+            // It looks at every queue there is.
+            let changes = report.created.len() + report.replaced.len() > 0;
+            let renewed = if changes { engine.renew(&mut state) } else { Work::default() };
             for exchange in &topology.exchanges {
                 let new = engine.exchange_declare_in(&mut state, &exchange.request())?;
                 report.note(new, Item::Exchange(exchange.name.clone()));
