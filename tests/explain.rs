@@ -445,6 +445,13 @@ fn consumers_without_room_and_priorities() {
             "classic queue 'q': ready, the next to be delivered; its consumer has no room now\n  priority 9, taken as 3{end}"
         ),
     );
+    for _ in 0..2 {
+        broker.publish("", "q", Message::new("").priority(3)).unwrap();
+    }
+    for (priority, behind) in [(9, "2 messages"), (3, "2 messages"), (2, "2 messages"), (0, "3 messages")] {
+        let told = tell(priority);
+        assert!(told.contains(&format!("ready, behind {behind};")), "{priority}: {told}");
+    }
     let broker = filled(Queue::new("q"));
     let told = queues(&broker.explain_message("", "q", &Message::new("").priority(9)));
     assert!(told.contains("\n  priority 9 does not count: the queue has no x-max-priority\n"), "{told}");

@@ -94,6 +94,35 @@ fn a_policys_builders_say_rabbitmqs_words() {
     );
 }
 
+/// The lesser of two limits is in force, and one below zero is none at all.
+#[test]
+fn a_delivery_limit_is_the_lesser_one() {
+    let in_force = |argument: Option<i64>, policy: Option<i64>| {
+        let arguments = Table::new().with("x-queue-type", "quorum");
+        let arguments = argument.into_iter().fold(arguments, |table, limit| table.with("x-delivery-limit", limit));
+        let flags = QueueFlags { durable: true, ..QueueFlags::default() };
+        let spec = QueueSpec::check(Name::new("q").expect("short"), flags, arguments).expect("fine");
+        let policy = policy.map(|limit| Policy::new("p", "").define("delivery-limit", limit));
+        spec.settings(policy.as_ref().map(|policy| &policy.definition)).delivery_limit
+    };
+    for (argument, policy, limit) in [
+        (None, None, Some(20)),
+        (Some(3), None, Some(3)),
+        (None, Some(4), Some(4)),
+        (Some(3), Some(5), Some(3)),
+        (Some(5), Some(3), Some(3)),
+        (Some(0), Some(5), Some(0)),
+        (Some(5), Some(0), Some(0)),
+        (Some(-1), Some(5), Some(5)),
+        (Some(5), Some(-1), Some(5)),
+        (Some(-1), Some(-2), None),
+        (Some(-1), None, None),
+        (None, Some(-1), None),
+    ] {
+        assert_eq!(in_force(argument, policy), limit, "{argument:?} and {policy:?}");
+    }
+}
+
 #[test]
 fn a_broker_keeps_the_best_first() {
     let mut limits = Limits::default();

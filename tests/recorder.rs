@@ -2,7 +2,7 @@
 //! that it keeps within its bound.
 
 use leveret::{
-    Broker, Consume, Exchange, Fate, History, Limits, Message, Overflow, Policy, Publish, Queue, QueueDeclare,
+    Broker, Consume, Exchange, Fate, History, Limits, Message, Overflow, Policy, Publish, Qos, Queue, QueueDeclare,
     QueueDelete, Reason, Recorder, RecorderBound, Strategy, Topology,
 };
 use std::time::Duration;
@@ -272,6 +272,35 @@ fn a_letter_that_is_kept_is_dying() {
     assert_eq!((recorder.ledger().total.dying, recorder.ledger().total.dead_lettered), (0, 1));
     broker.set_policy(Policy::new("other", "^nothing$").max_length(1, Overflow::DropHead)).unwrap();
     recorder.ledger().assert_closed();
+}
+
+/// Whatever a queue held goes with it: ready, out by `get` and by a consumer, and the letters that it keeps.
+#[test]
+fn all_that_a_queue_held_is_told_when_it_goes() {
+    let (broker, recorder) = recorded();
+    let kept = Queue::new("quorum").quorum().max_length(9, Overflow::RejectPublish).dead_letter_exchange("nowhere");
+    let queues = [Queue::new("classic"), kept.dead_letter_strategy(Strategy::AtLeastOnce)];
+    broker.declare(&queues.into_iter().fold(Topology::new(), Topology::queue)).unwrap();
+    let connection = broker.connect().unwrap();
+    let channel = connection.open_channel().unwrap();
+    for (queue, dying) in [("classic", 0), ("quorum", 1)] {
+        for body in ["1", "2", "3", "4"] {
+            broker.publish("", queue, Message::new(body)).unwrap();
+        }
+        let _rejected = broker.get(queue).unwrap().unwrap().reject();
+        let _out = broker.get(queue).unwrap().unwrap();
+        channel.basic_qos(Qos::new(1)).unwrap();
+        channel.basic_consume(&Consume::new(queue)).unwrap();
+        let held = |of: &str| {
+            let ledger = recorder.ledger();
+            ledger.assert_closed();
+            let of = ledger.queues.iter().find(|ledger| ledger.queue == of).unwrap().clone();
+            [of.ready, of.unacked, of.dying, of.lost, of.dropped]
+        };
+        assert_eq!(held(queue), [1, 2, dying, 0, 1 - dying]);
+        broker.delete_queue(&QueueDelete::new(queue)).unwrap();
+        assert_eq!(held(queue), [0, 0, 0, 3, 1]);
+    }
 }
 
 #[test]

@@ -532,6 +532,7 @@ fn a_full_queue_refuses_by_its_own_rule_and_others_take_it() {
     assert_eq!(ready(&t, "dead"), ["buries"]);
     assert_eq!(seen.faults(), [Injected::FillQueue; 3]);
     assert_eq!(t.queue("rejects").unwrap().stats().totals.refused, 1);
+    assert_eq!(t.queue("plain").unwrap().stats().totals.full, 1);
     seen.check_ledger(&t);
     // A sender that waits for room is told at once.
     t.faults().on("rejects").full();

@@ -285,3 +285,24 @@ impl Bindings {
 
 /// What most bindings have.
 static NO_ARGUMENTS: Table = Table::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::hash::spread::assert_every_bit_counts;
+
+    /// Of thousands of bindings that differ in one thing only, each is found in a few steps.
+    #[test]
+    fn bindings_are_spread_by_all_that_they_are() {
+        const COUNT: u32 = 4_000;
+        let all = Bindings::default();
+        let arguments = |n: u32| Table::new().with("x", i64::from(n)).with("same", "y");
+        let hash = |source: u32, to: u32, key: &str, n: u32| {
+            all.hash_ends(ExchangeId(source), End(to), key.as_bytes(), &arguments(n))
+        };
+        assert_every_bit_counts("sources", (0..COUNT).map(|n| hash(n, 7, "key", 7)));
+        assert_every_bit_counts("destinations", (0..COUNT).map(|n| hash(7, n, "key", 7)));
+        assert_every_bit_counts("keys", (0..COUNT).map(|n| hash(7, 7, &n.to_string(), 7)));
+        assert_every_bit_counts("arguments", (0..COUNT).map(|n| hash(7, 7, "key", n)));
+    }
+}

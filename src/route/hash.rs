@@ -83,3 +83,43 @@ pub(super) fn pair(seed: u64, one: u32, other: u64) -> u64 {
     let halves = ((product >> 64) as u64, product as u64);
     halves.0 ^ halves.1
 }
+
+/// What the tests of hashes share.
+#[cfg(test)]
+pub(super) mod spread {
+    /// Every bit is set in about half of these hashes: a bit that says little makes a table's searches long, and nothing
+    /// else would tell.
+    #[track_caller]
+    pub(crate) fn assert_every_bit_counts(what: &str, hashes: impl Iterator<Item = u64>) {
+        let hashes: Vec<u64> = hashes.collect();
+        let most = hashes.len();
+        for bit in 0..u64::BITS {
+            let set = hashes.iter().filter(|hash| *hash >> bit & 1 == 1).count();
+            assert!((most / 4..=most * 3 / 4).contains(&set), "{what}: bit {bit} is set in {set} of {most}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread::assert_every_bit_counts;
+    use super::*;
+
+    const COUNT: u32 = 4_000;
+
+    #[test]
+    fn pairs_are_spread_by_both_of_their_numbers() {
+        let seed = seed();
+        assert_every_bit_counts("one", (0..COUNT).map(|n| pair(seed, n, 7)));
+        assert_every_bit_counts("other", (0..COUNT).map(|n| pair(seed, 7, n.into())));
+        // Words of keys are their letters, from the lowest byte on.
+        assert_every_bit_counts("words", (0..COUNT).map(|n| pair(seed, 7, u64::from(n) << 40 | 0x100_0000)));
+    }
+
+    #[test]
+    fn entries_are_spread_by_their_hashes() {
+        let (seed, hash) = (seed(), TextHash::default());
+        let entries = (0..COUNT).map(|n| Entry::new(hash.of(n.to_string().as_bytes()), n));
+        assert_every_bit_counts("entries", entries.map(|entry| Item::hash(&entry, seed)));
+    }
+}

@@ -94,7 +94,9 @@ mod tests {
         for born in 0..COUNT {
             hits.push(Hit { born, to: Destination::Queue(QueueId(7)) });
         }
+        assert!(hits.chunks.iter().all(|chunk| chunk.capacity() == CHUNK), "no push moves more than a chunk");
         assert!((0..COUNT).filter(|born| born % 100 != 0).all(|born| hits.remove(born)));
+        assert!(hits.chunks.capacity() <= 4 * hits.chunks.len() + 4, "{}", hits.chunks.capacity());
         assert!(!hits.remove(1) && !hits.remove(COUNT));
         let mut out = Vec::new();
         hits.append_to(&mut out);

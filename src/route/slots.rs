@@ -193,6 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn memory_follows_the_values_down() {
+        const COUNT: u32 = 300_000;
+        let mut slots = Slots::new();
+        (0..COUNT).for_each(|n| _ = slots.insert(Some(n)));
+        for id in (0..COUNT).rev() {
+            assert_eq!(slots.remove(id), Some(Some(id)));
+            if id % (1 << BITS) == 0 {
+                let (used, length) = ((id >> BITS) as usize, slots.segments.len());
+                assert!((used..=used + used / SPARE).contains(&length), "{length} segments, {used} in use");
+                assert_eq!(slots.spare as usize, length - used);
+                assert!(slots.segments.capacity() <= 4 * length + 4, "{} for {length}", slots.segments.capacity());
+                // One segment more comes and goes without any memory but its own.
+                let there = slots.insert(Some(7));
+                assert_eq!((there, slots.remove(there)), (id, Some(Some(7))));
+            }
+        }
+    }
+
+    #[test]
     fn a_segment_without_values_has_no_memory_though_a_later_one_has() {
         let mut slots = Slots::new();
         (0..3_000).for_each(|n| _ = slots.insert(Some(n)));

@@ -264,6 +264,13 @@ mod tests {
             assert_eq!((table.remove(&n, |_| true), table.remove(&n, |_| true)), (Some(n), None));
             assert!(has(&table, COUNT) || n == COUNT);
             assert!(n % 64 != 0 || (n + 1..=COUNT).step_by(97).all(|n| has(&table, n)));
+            if n % 64 == 0 {
+                // A part is not joined before it is three quarters empty, nor shrunk before it is seven eighths empty.
+                let places: usize = table.parts.iter().map(|part| part.places.len()).sum();
+                assert!(places <= table.len() * 8 + table.parts.len() * SMALL, "{places} places for {}", table.len());
+                assert!(table.parts.len() == 1 || table.parts.len() * FULL <= table.len() * 4 + FULL);
+                assert!(table.parts.capacity() <= table.parts.len() * 4 + 4, "{}", table.parts.capacity());
+            }
         }
         assert!(table.is_empty() && table.parts.capacity() == 0);
     }

@@ -195,3 +195,30 @@ impl<T> Ledger<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the oracle cannot see: how many places there are.
+    #[test]
+    fn holes_stay_while_they_are_fewer_than_entries() {
+        let mut ledger = Ledger::new();
+        (1..=1_000).for_each(|n| assert_eq!(ledger.enter(n), n));
+        // From the second on, every other one and then the rest: the first one keeps them all from going at the front.
+        let settled: Vec<u64> = (2..=1_000).step_by(2).chain((3..1_000).step_by(2)).collect();
+        let (mut most, mut moved) = (0, 0);
+        for (before, tag) in settled.into_iter().enumerate() {
+            let places = ledger.entries.len();
+            assert_eq!(ledger.take(tag), Ok(tag));
+            let holes = ledger.entries.len() - ledger.len();
+            assert!(ledger.entries.len() == places || holes == 0, "all go at once, after {before}");
+            most = most.max(holes);
+            moved += usize::from(ledger.entries.len() < places) * places;
+            assert!(ledger.check().is_ok());
+        }
+        assert_eq!((ledger.len(), ledger.place(1), ledger.place(1_000)), (1, Some(0), None));
+        assert_eq!(most, 516);
+        assert!(moved < 3_000, "{moved} places were moved in all");
+    }
+}
