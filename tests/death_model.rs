@@ -1,5 +1,7 @@
 //! Death histories against a naive restatement: what `x-death` says after any sequence of deaths, and what a publisher
 //! who forges one gets for it.
+//!
+//! Seen to fail with: a count that is not raised, a rejection after which a cycle is still cut, a history without bound.
 
 use leveret::internals::{DeadLetter, died, envelope, keys};
 use leveret::{Death, Envelope, Limits, Message, Name, Reason, Table, Value};

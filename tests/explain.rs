@@ -500,6 +500,24 @@ fn of_many_bindings_the_nearest_are_told() {
     assert_eq!(binding.key, "key-1500-xx");
 }
 
+/// What the verdict names: of all exchanges the binding that comes nearest, and of two as near the first.
+#[test]
+fn the_nearest_of_all_is_in_the_verdict() {
+    let nearest = |told: Explanation| match told.verdict {
+        Verdict::Unroutable { cause: Cause::Nearest { binding, .. } } => binding.key,
+        other => panic!("{other}"),
+    };
+    let outer = Exchange::direct("outer").alternate("inner");
+    let exchanges = Topology::new().exchange(outer).exchange(Exchange::direct("inner"));
+    let broker = broker(&exchanges.queue(Queue::new("orders")));
+    for (exchange, key) in [("outer", "keyx"), ("inner", "keyy"), ("outer", "kexxx"), ("inner", "kez")] {
+        broker.bind("orders", &Binding::to(exchange).key(key)).unwrap();
+    }
+    for (key, binding) in [("keyz", "keyx"), ("kexx", "keyx"), ("kexxxx", "kexxx"), ("ke", "kez")] {
+        assert_eq!(nearest(broker.explain("outer", key)), binding, "{key}");
+    }
+}
+
 #[test]
 fn misses_know_no_broker() {
     assert_eq!(Miss::of_key("a", "a"), None);

@@ -1,5 +1,8 @@
 //! What the recorder tells: histories as text, as data and as a drawing, the ledger as a table, why a message is lost; and
 //! that it keeps within its bound.
+//!
+//! Seen to fail with: journeys that are never forgotten, queues that were deleted and are told apart for ever, letters on their
+//! way when the broker ends of which nobody is told.
 
 use leveret::{
     Broker, Consume, Exchange, Fate, History, Limits, Message, Overflow, Policy, Publish, Qos, Queue, QueueDeclare,

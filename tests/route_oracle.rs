@@ -1,4 +1,6 @@
 //! The router against naive restatements of itself: topic patterns, header arguments, the whole graph.
+//!
+//! Seen to fail with: a `#` that needs a word.
 
 #![allow(unreachable_pub, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 

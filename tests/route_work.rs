@@ -1,4 +1,6 @@
 //! How much the router works, counted and not timed: the patterns and changes that would hurt a naive one.
+//!
+//! Seen to fail with: a walk that enters a node again, steps that nobody counts.
 
 #![allow(unreachable_pub, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 

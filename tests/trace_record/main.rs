@@ -1,6 +1,8 @@
 //! Recording and replaying: what was done to one broker, done again to another, leads to the same.
 //!
 //! The great test is `conformance.rs`: whatever the conformance traces do is recorded just as they have it.
+//!
+//! Seen to fail with: a full log that goes on.
 
 mod conformance;
 #[path = "../conformance/files.rs"]

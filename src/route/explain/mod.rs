@@ -26,7 +26,6 @@ use super::graph::Graph;
 use super::spec::{Binding, Destination, ExchangeKind};
 use crate::base::{ExchangeId, QueueId};
 use crate::message::Table;
-use likeness::distance;
 use near::{Misses, Near, Rank, compare, missed};
 use std::collections::BTreeSet;
 
@@ -37,7 +36,7 @@ pub(crate) struct Told {
     pub(crate) exchanges: Vec<ExplainedExchange>,
     /// The queues, each once, in the order in which the bindings that led there were looked at.
     pub(crate) queues: Vec<QueueId>,
-    /// Where the nearest miss is: the exchange's place and the binding's in it.
+    /// Where the nearest miss is: the exchange's place and the binding's in it; not of the default exchange, which has none.
     pub(crate) nearest: Option<(usize, usize)>,
 }
 
@@ -201,7 +200,6 @@ impl<'a> Walk<'a> {
     fn by_name(&mut self) {
         let (graph, keys) = (self.graph, self.asked.keys);
         let mut bindings = Vec::new();
-        let mut nearest: Option<(usize, usize)> = None;
         for (at, key) in keys.iter().enumerate() {
             if keys.iter().take(at).any(|earlier| earlier == key) {
                 continue;
@@ -212,15 +210,10 @@ impl<'a> Walk<'a> {
                 continue;
             }
             for name in like(key, graph.queues().map(|(_, name)| name.as_str())) {
-                let steps = distance(name, key, usize::MAX);
-                if nearest.is_none_or(|(known, _)| steps < known) {
-                    nearest = Some((steps, bindings.len()));
-                }
                 let Some(miss) = Miss::of_key(name, key) else { continue };
                 bindings.push(by_name(name, Matching::Missed { key: self.asked.told(key), miss }));
             }
         }
-        self.told.nearest = nearest.map(|(_, place)| (0, place));
         if let Some(told) = self.told.exchanges.first_mut() {
             told.bindings = bindings;
         }
