@@ -2,10 +2,13 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use leveret::{Binding, Broker, Limits, Message, PublishErrorKind, QueueDeclare};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use watched::watched;
 
 fn rejecting(queue: &str, length: u32) -> QueueDeclare {
     QueueDeclare::new(queue).argument("x-max-length", length).argument("x-overflow", "reject-publish")
@@ -53,6 +56,7 @@ fn never_longer_than(broker: &Broker, longest: u64) {
 
 #[test]
 fn a_classic_queue_of_its_own_length_bounds_its_senders() {
+    let _watch = watched();
     let broker = Broker::builder().manual_time().build();
     broker.declare_queue(&rejecting("q", 5)).unwrap();
     never_longer_than(&broker, 5);
@@ -60,6 +64,7 @@ fn a_classic_queue_of_its_own_length_bounds_its_senders() {
 
 #[test]
 fn a_quorum_queue_goes_over_its_length_by_one_at_most() {
+    let _watch = watched();
     let broker = Broker::builder().manual_time().build();
     broker.declare_queue(&rejecting("q", 5).durable().argument("x-queue-type", "quorum")).unwrap();
     never_longer_than(&broker, 6);
@@ -67,6 +72,7 @@ fn a_quorum_queue_goes_over_its_length_by_one_at_most() {
 
 #[test]
 fn the_brokers_own_bound_holds_every_queue() {
+    let _watch = watched();
     let mut limits = Limits::default();
     limits.ready_messages = 7;
     let broker = Broker::builder().limits(limits).manual_time().build();
@@ -76,6 +82,7 @@ fn the_brokers_own_bound_holds_every_queue() {
 
 #[test]
 fn a_bound_in_bytes_waits_for_as_many_bytes() {
+    let _watch = watched();
     let mut limits = Limits::default();
     limits.ready_bytes = 10;
     let broker = Broker::builder().limits(limits).manual_time().build();
@@ -96,6 +103,7 @@ fn a_bound_in_bytes_waits_for_as_many_bytes() {
 
 #[test]
 fn no_queue_gets_a_message_before_every_queue_has_room() {
+    let _watch = watched();
     let broker = Broker::builder().manual_time().build();
     for queue in ["a", "b", "c"] {
         broker.declare_queue(&rejecting(queue, 1)).unwrap();
@@ -122,6 +130,7 @@ fn no_queue_gets_a_message_before_every_queue_has_room() {
 
 #[test]
 fn a_dropped_send_leaves_neither_message_nor_waiter() {
+    let _watch = watched();
     let broker = Broker::builder().manual_time().build();
     broker.declare_queue(&rejecting("q", 1)).unwrap();
     broker.publish("", "q", Message::new("first")).unwrap();
@@ -140,6 +149,7 @@ fn a_dropped_send_leaves_neither_message_nor_waiter() {
 
 #[test]
 fn a_waiting_send_follows_the_topology() {
+    let _watch = watched();
     let broker = Broker::builder().manual_time().build();
     for queue in ["full", "other"] {
         broker.declare_queue(&rejecting(queue, 1)).unwrap();
@@ -158,6 +168,7 @@ fn a_waiting_send_follows_the_topology() {
 
 #[test]
 fn a_closed_broker_ends_the_wait() {
+    let _watch = watched();
     let broker = Broker::builder().manual_time().build();
     broker.declare_queue(&rejecting("q", 1)).unwrap();
     broker.publish("", "q", Message::new("first")).unwrap();
@@ -171,6 +182,7 @@ fn a_closed_broker_ends_the_wait() {
 
 #[test]
 fn what_a_slow_consumer_has_not_received_is_bounded_too() {
+    let _watch = watched();
     let mut limits = Limits::default();
     limits.unacked_messages = 10;
     limits.undrained_deliveries = 1_000;

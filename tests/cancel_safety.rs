@@ -9,6 +9,8 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use leveret::testing::TestBroker;
 use leveret::{
     Broker, Channel, ChannelEvent, Consume, Message, Overflow, Publish, Queue, Recorder, RecorderBound, Topology,
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+use watched::watched;
 
 #[derive(Default)]
 struct Bell(AtomicUsize);
@@ -102,6 +105,7 @@ const POLLS: std::ops::Range<usize> = 0..7;
 
 #[test]
 fn a_receive() {
+    let _watch = watched();
     for polls in POLLS {
         for arrives in POLLS {
             let rig = rig();
@@ -230,6 +234,7 @@ fn bodies(channel: &Channel) -> Vec<String> {
 /// Several tasks wait at one channel; the one that is woken and dropped passes it on.
 #[test]
 fn an_event_of_a_channel() {
+    let _watch = watched();
     for polls in POLLS {
         let rig = rig();
         let connection = rig.broker.connect().unwrap();
@@ -261,6 +266,7 @@ fn an_event_of_a_channel() {
 
 #[test]
 fn a_shutdown() {
+    let _watch = watched();
     for polls in POLLS {
         for settles in POLLS {
             let rig = rig();
@@ -289,6 +295,7 @@ fn a_shutdown() {
 /// The waits of the test double: whatever moment they are dropped at, time is somewhere between, and the next one works.
 #[test]
 fn waits_of_the_test_double() {
+    let _watch = watched();
     let dying = |name: &str, millis| Queue::new(name).message_ttl(Duration::from_millis(millis)).dead_letter_to("dead");
     let broker = || {
         let t = TestBroker::new();
@@ -330,6 +337,7 @@ fn waits_of_the_test_double() {
 #[cfg(feature = "tokio")]
 #[test]
 fn a_driver() {
+    let _watch = watched();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let _entered = runtime.enter();
     for polls in POLLS {

@@ -1,10 +1,13 @@
 //! What a channel receives: one order, bounded, by thread and by task; and what a publish that is not taken gives back.
 
+mod watched;
+
 use leveret::{
     Acknowledge, Broker, Channel, ChannelEvent, Connection, Consume, Limits, Message, NotPublished, Publish, Qos,
     QueueDeclare, ReplyCode, Tags, TryRecvError,
 };
 use std::time::Duration;
+use watched::watched;
 
 fn open(change: impl FnOnce(&mut Limits)) -> (Broker, Connection, Channel) {
     let mut limits = Limits::default();
@@ -151,6 +154,7 @@ fn a_global_limit_moves_between_queues() {
 
 #[test]
 fn a_blocked_thread_is_woken_by_a_delivery_and_by_the_end() {
+    let _watch = watched();
     let (_broker, connection, channel) = open(|_| ());
     channel.queue_declare(&QueueDeclare::new("q")).unwrap();
     channel.basic_consume(&Consume::new("q").no_ack()).unwrap();
@@ -174,6 +178,7 @@ fn a_blocked_thread_is_woken_by_a_delivery_and_by_the_end() {
 
 #[test]
 fn a_task_is_woken_and_a_dropped_future_loses_nothing() {
+    let _watch = watched();
     let (_broker, connection, channel) = open(|_| ());
     channel.queue_declare(&QueueDeclare::new("q")).unwrap();
     channel.basic_consume(&Consume::new("q")).unwrap();

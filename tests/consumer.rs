@@ -2,6 +2,8 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use futures_core::Stream;
 use leveret::{
     Broker, ConsumeError, Consumer, Limits, Message, QueueDeclare, QueueDelete, Settled, TopologyError, TryRecvError,
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+use watched::watched;
 
 fn broker() -> Broker {
     let broker = Broker::builder().manual_time().build();
@@ -51,6 +54,7 @@ impl Wake for Bell {
 
 #[test]
 fn deliveries_come_in_order_up_to_the_prefetch() {
+    let _watch = watched();
     let broker = broker();
     publish(&broker, &["1", "2", "3"]);
     let mut consumer = broker.consumer("q").prefetch(2).open().unwrap();
@@ -92,6 +96,7 @@ fn a_cancelled_consumer_hands_out_the_rest_and_ends() {
 
 #[test]
 fn a_deleted_queue_ends_its_consumers_after_what_they_have() {
+    let _watch = watched();
     let broker = broker();
     publish(&broker, &["1"]);
     let mut consumer = broker.consumer("q").open().unwrap();
@@ -103,6 +108,7 @@ fn a_deleted_queue_ends_its_consumers_after_what_they_have() {
 
 #[test]
 fn a_dropped_broker_ends_a_blocked_consumer() {
+    let _watch = watched();
     let broker = broker();
     let mut consumer = broker.consumer("q").open().unwrap();
     let receiver = std::thread::spawn(move || consumer.blocking_recv().is_none());
@@ -158,6 +164,7 @@ fn the_waiting_task_is_woken_once_for_each_wait() {
 
 #[test]
 fn a_dropped_recv_loses_nothing() {
+    let _watch = watched();
     let broker = broker();
     let mut consumer = broker.consumer("q").open().unwrap();
     let mut context = Context::from_waker(Waker::noop());
@@ -171,6 +178,7 @@ fn a_dropped_recv_loses_nothing() {
 
 #[test]
 fn a_timeout_follows_the_brokers_clock() {
+    let _watch = watched();
     let broker = broker();
     let mut consumer = broker.consumer("q").open().unwrap();
     assert_eq!(consumer.recv_timeout(Duration::ZERO).unwrap_err(), TryRecvError::Empty);
@@ -186,6 +194,7 @@ fn a_timeout_follows_the_brokers_clock() {
 
 #[test]
 fn a_delivery_ends_the_wait_for_a_time_that_stands_still() {
+    let _watch = watched();
     let broker = broker();
     let mut consumer = broker.consumer("q").open().unwrap();
     let receiver = std::thread::spawn(move || consumer.recv_timeout(Duration::from_secs(1)).unwrap().body().clone());

@@ -13,12 +13,15 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use leveret::{
     Broker, Channel, ChannelEvent, Connection, Consume, Consumer, Delivery, Limits, Message, Overflow, Policy, Qos,
     Queue, Topology,
 };
 use std::sync::mpsc;
 use std::time::Duration;
+use watched::watched;
 
 /// A seeded sequence: the same for the same seed.
 struct Seed(u64);
@@ -219,6 +222,7 @@ fn a_cascade_holds_up_another_publisher_for_its_budget_only() {
 /// million in release.
 #[test]
 fn a_purge_lets_others_publish_in_the_middle() {
+    let _watch = watched();
     const MESSAGES: usize = if cfg!(debug_assertions) { 10_000 } else { 1_000_000 };
     struct Middle(mpsc::SyncSender<()>, std::sync::Mutex<mpsc::Receiver<()>>);
     impl AsRef<[u8]> for Middle {
@@ -264,6 +268,7 @@ fn a_purge_lets_others_publish_in_the_middle() {
 /// A queue whose consumer never settles, and a full one whose publisher waits, are their own business.
 #[test]
 fn who_never_settles_holds_up_nobody_else() {
+    let _watch = watched();
     let broker = broker_of(Queue::new("q").max_length(3, Overflow::RejectPublish));
     broker.declare(&Topology::new().queue(Queue::new("other"))).unwrap();
     let mut stuck = broker.consumer("q").prefetch(3).open().unwrap();

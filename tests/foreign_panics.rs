@@ -6,6 +6,8 @@
 //! before it is told that no queue is bound, a shutdown that a tap ends in the middle, deadlines that are forgotten when they
 //! are read, a broker that is closed as soon as it drains.
 
+mod watched;
+
 use bytes::Bytes;
 use leveret::{
     Acknowledge, Binding, Broker, Connection, Consume, Consumer, Exchange, ExchangeDelete, Fact, Message, Overflow,
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
+use watched::watched;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Misbehaves {
@@ -337,6 +340,7 @@ fn a_waker_may_panic_while_a_handler_does() {
 /// The broker's own thread outlives what it runs.
 #[test]
 fn the_timer_outlives_a_waker_and_a_tap_that_panic() {
+    let _watch = watched();
     for who in [Misbehaves::Waker, Misbehaves::Tap] {
         // Any thread that acts hands over what the timer's thread has just noted: this one is to do it in peace.
         let bomb = Bomb { who, armed: Arc::default(), spared: Some(std::thread::current().id()) };
@@ -386,6 +390,7 @@ fn deadlines_outlive_a_tap_that_panics() {
 /// A tap may stop a shutdown that drains; a new one brings it to its end, and nothing was lost.
 #[test]
 fn a_drain_that_a_tap_ended_is_taken_up_again() {
+    let _watch = watched();
     let rig = Rig::new(Misbehaves::Tap);
     let out = rig.broker.get("a").unwrap().unwrap();
     rig.bomb.armed.store(true, Ordering::SeqCst);

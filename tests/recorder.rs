@@ -4,11 +4,14 @@
 //! Seen to fail with: journeys that are never forgotten, queues that were deleted and are told apart for ever, letters on their
 //! way when the broker ends of which nobody is told.
 
+mod watched;
+
 use leveret::{
     Broker, Consume, Exchange, Fate, History, Limits, Message, Overflow, Policy, Publish, Qos, Queue, QueueDeclare,
     QueueDelete, Reason, Recorder, RecorderBound, Strategy, Topology,
 };
 use std::time::Duration;
+use watched::watched;
 
 fn recorded() -> (Broker, Recorder) {
     let recorder = Recorder::default();
@@ -438,6 +441,7 @@ fn a_recorder_is_for_one_broker() {
 
 #[test]
 fn many_threads_are_recorded_exactly() {
+    let _watch = watched();
     let recorder = Recorder::new(RecorderBound::messages(50));
     let mut limits = Limits::default();
     limits.ready_messages = 20;
@@ -475,6 +479,7 @@ fn many_threads_are_recorded_exactly() {
 /// A send that waits is a publish where it is given up, and none where its future is dropped before anybody has it.
 #[test]
 fn sends_that_wait_are_accounted_for() {
+    let _watch = watched();
     let (broker, recorder) = recorded();
     let small = |name: &str| Queue::new(name).max_length(1, Overflow::RejectPublish).bind("all", "");
     let topology = Topology::new().exchange(Exchange::fanout("all")).queue(small("a")).queue(small("b"));

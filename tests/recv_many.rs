@@ -1,6 +1,9 @@
 //! Deliveries received together: all in order, settled together or one by one, and never lost.
 
+mod watched;
+
 use leveret::{Broker, Consumer, Limits, Message, Queue, QueueDelete, Settled, Topology, TryRecvError};
+use watched::watched;
 
 /// A broker with one queue of this kind that dead-letters to `dead`, and `count` messages in it.
 fn rig(kind: &str, count: usize) -> (Broker, Consumer) {
@@ -152,6 +155,7 @@ fn what_finds_the_ring_full_comes_after_it() {
 
 #[test]
 fn they_are_awaited() {
+    let _watch = watched();
     let (broker, mut consumer) = rig("classic", 0);
     let receiving = std::thread::spawn(move || {
         let batch = consumer.blocking_recv_many(8).unwrap();

@@ -5,9 +5,12 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use leveret::{Broker, Consumer, Delivery, Message, Publisher, QueueDeclare};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use watched::watched;
 
 const EACH: usize = 200;
 
@@ -68,6 +71,7 @@ async fn until_done(broker: &Broker) {
 
 #[test]
 fn threads() {
+    let _watch = watched();
     let broker = broker();
     std::thread::scope(|scope| {
         let workers = [consumer(&broker), consumer(&broker)].map(|mut consumer| {
@@ -117,17 +121,20 @@ where
 
 #[test]
 fn tokio_on_one_thread() {
+    let _watch = watched();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(tasks(tokio::spawn, |handle| async { handle.await.unwrap() }));
 }
 
 #[test]
 fn tokio_on_many_threads() {
+    let _watch = watched();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     runtime.block_on(tasks(tokio::spawn, |handle| async { handle.await.unwrap() }));
 }
 
 #[test]
 fn smol_tasks() {
+    let _watch = watched();
     smol::block_on(tasks(smol::spawn, |handle| handle));
 }

@@ -2,10 +2,13 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use leveret::{Binding, Broker, Limits, Message, Overflow, PublishErrorKind, Publisher};
 use leveret::{Queue, QueueDeclare, RoutedMany, Topology, Value};
 use std::future::Future;
 use std::task::{Context, Waker};
+use watched::watched;
 
 fn broker(queue: Queue) -> (Broker, Publisher) {
     let broker = Broker::builder().manual_time().build();
@@ -52,6 +55,7 @@ fn texts(numbers: impl Iterator<Item = usize>) -> Vec<String> {
 
 #[test]
 fn more_than_a_part_comes_in_order() {
+    let _watch = watched();
     let (broker, mut publisher) = broker(Queue::new("q"));
     assert_eq!(counts(publisher.try_send_many("q", numbered(300)).unwrap()), (300, 300));
     assert_eq!(drain(&broker, "q"), texts(0..300));
@@ -65,6 +69,7 @@ fn more_than_a_part_comes_in_order() {
 
 #[test]
 fn an_empty_batch_does_nothing() {
+    let _watch = watched();
     let (broker, mut publisher) = broker(Queue::new("q"));
     assert_eq!(publisher.try_send_many("q", []).unwrap(), RoutedMany::default());
     drop(broker);
@@ -86,6 +91,7 @@ fn a_full_queue_gives_the_rest_back() {
 
 #[test]
 fn a_wrong_message_ends_the_batch_and_comes_back_first() {
+    let _watch = watched();
     let (broker, mut publisher) = broker(Queue::new("q"));
     let wrong = |n: usize| Message::new(n.to_string()).message_id("x".repeat(256));
     let batch: Vec<Message> = numbered(10).chain([wrong(10)]).chain(numbered(200)).collect();
@@ -111,6 +117,7 @@ fn what_freezing_changes_is_given_back_as_it_was() {
 
 #[test]
 fn waiting_for_room_goes_on_where_it_stopped() {
+    let _watch = watched();
     let (broker, mut publisher) = broker(small(5));
     let mut consumer = broker.consumer("q").prefetch(1).open().unwrap();
     std::thread::scope(|scope| {
@@ -139,6 +146,7 @@ fn a_dropped_batch_keeps_what_was_sent() {
 
 #[test]
 fn a_closed_broker_ends_the_batch() {
+    let _watch = watched();
     let (broker, mut publisher) = broker(small(2));
     {
         let mut sending = std::pin::pin!(publisher.send_many("q", numbered(5)));
@@ -162,6 +170,7 @@ fn a_key_that_is_too_long_gives_all_back() {
 
 #[test]
 fn several_queues_and_none_are_counted() {
+    let _watch = watched();
     let broker = Broker::new();
     let mut publisher = broker.publisher("amq.fanout").unwrap();
     assert_eq!(counts(publisher.try_send_many("k", numbered(3)).unwrap()), (3, 0));

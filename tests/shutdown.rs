@@ -2,10 +2,13 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
+mod watched;
+
 use leveret::{Broker, Consume, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
 use std::future::IntoFuture;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use watched::watched;
 
 fn broker() -> Broker {
     let broker = Broker::builder().manual_time().build();
@@ -21,6 +24,7 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[test]
 fn at_once_reports_what_is_left() {
+    let _watch = watched();
     let broker = broker();
     for body in ["1", "2"] {
         broker.publish("", "q", Message::new(body)).unwrap();
@@ -38,6 +42,7 @@ fn at_once_reports_what_is_left() {
 
 #[test]
 fn while_it_drains_nothing_new_goes_in_or_out() {
+    let _watch = watched();
     let broker = broker();
     let mut publisher = broker.publisher("").unwrap();
     publisher.try_send("q", Message::new("1")).unwrap();
@@ -67,6 +72,7 @@ fn while_it_drains_nothing_new_goes_in_or_out() {
 /// has before it, though it is more than its ring holds.
 #[test]
 fn what_a_consumer_has_before_it_survives_who_comes_while_it_drains() {
+    let _watch = watched();
     const MESSAGES: usize = 40;
     let broker = broker();
     let connection = broker.connect().unwrap();
@@ -89,6 +95,7 @@ fn what_a_consumer_has_before_it_survives_who_comes_while_it_drains() {
 
 #[test]
 fn a_settlement_ends_a_blocked_drain() {
+    let _watch = watched();
     let broker = broker();
     broker.publish("", "q", Message::new("1")).unwrap();
     let out = broker.get("q").unwrap().unwrap();
@@ -103,6 +110,7 @@ fn a_settlement_ends_a_blocked_drain() {
 
 #[test]
 fn the_drain_ends_with_its_time() {
+    let _watch = watched();
     let broker = broker();
     broker.publish("", "q", Message::new("1")).unwrap();
     let _out = broker.get("q").unwrap().unwrap();
@@ -119,6 +127,7 @@ fn the_drain_ends_with_its_time() {
 
 #[test]
 fn a_dropped_drain_can_be_taken_up_again() {
+    let _watch = watched();
     let broker = broker();
     broker.publish("", "q", Message::new("1")).unwrap();
     let out = broker.get("q").unwrap().unwrap();
@@ -133,6 +142,7 @@ fn a_dropped_drain_can_be_taken_up_again() {
 
 #[test]
 fn the_last_handle_closes_at_once() {
+    let _watch = watched();
     let broker = broker();
     let mut publisher = broker.publisher("").unwrap();
     let mut consumer = broker.consumer("q").open().unwrap();
@@ -147,6 +157,7 @@ fn the_last_handle_closes_at_once() {
 
 #[test]
 fn the_timer_wakes_a_drain_that_is_a_task() {
+    let _watch = watched();
     let broker = Broker::new();
     broker.declare_queue(&QueueDeclare::new("q")).unwrap();
     broker.publish("", "q", Message::new("1")).unwrap();
@@ -159,6 +170,7 @@ fn the_timer_wakes_a_drain_that_is_a_task() {
 /// fired what is due, and so the broker's own thread, went round for ever.
 #[test]
 fn time_goes_on_after_the_end() {
+    let _watch = watched();
     let broker = broker();
     broker.publish("", "q", Message::new("1").expires_in(Duration::from_millis(10))).unwrap();
     let _ = broker.shutdown().wait();
@@ -169,6 +181,7 @@ fn time_goes_on_after_the_end() {
 
 #[test]
 fn the_timer_ends_with_a_deadline_before_it() {
+    let _watch = watched();
     for _ in 0..200 {
         let broker = Broker::new();
         for number in 0..50 {

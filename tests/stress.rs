@@ -7,25 +7,12 @@
 //! failure. Another one was found here: a consumer that comes while one leaves, and takes its place in the queue with what
 //! lay behind its ring.
 
+mod watched;
+
 use leveret::{Broker, Message, Queue, TryRecvError};
-use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-/// Ends the process where the work is not done in time, which only a hang can cause.
-fn watched(work: impl FnOnce()) {
-    let (done, over) = std::sync::mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        if over.recv_timeout(Duration::from_secs(300)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            // Not by `eprintln!`, which the test harness keeps to itself until the end that does not come.
-            let _ = writeln!(std::io::stderr(), "nothing has moved for five minutes");
-            std::process::exit(101);
-        }
-    });
-    work();
-    drop(done);
-}
+use watched::watched;
 
 fn number(message: &leveret::Envelope) -> (u64, u64) {
     let text = std::str::from_utf8(message.body()).unwrap();
@@ -121,34 +108,30 @@ fn live(setting: Setting) {
 
 #[test]
 fn nothing_is_lost_or_doubled_between_threads() {
-    watched(|| {
-        for (publishers, consumers, prefetch, bound) in
-            [(1, 1, 1, 4), (1, 1, 64, 1_000), (4, 4, 8, 32), (2, 3, 256, 16)]
-        {
-            live(Setting { publishers, consumers, prefetch, bound, each: 60_000 / publishers });
-        }
-    });
+    let _watch = watched();
+    for (publishers, consumers, prefetch, bound) in [(1, 1, 1, 4), (1, 1, 64, 1_000), (4, 4, 8, 32), (2, 3, 256, 16)] {
+        live(Setting { publishers, consumers, prefetch, bound, each: 60_000 / publishers });
+    }
 }
 
 /// One publisher, one consumer, both at full speed: the order is kept and nobody waits for ever, whatever the prefetch.
 #[test]
 fn one_to_one_keeps_its_order() {
-    watched(|| {
-        for prefetch in [1, 2, 31, 32, 33, 64, 256] {
-            let broker = Broker::new();
-            broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
-            std::thread::scope(|scope| {
-                let mut consumer = broker.consumer("work").prefetch(prefetch).open().unwrap();
-                let publisher = &broker;
-                scope.spawn(move || publish(publisher, 0, 10_000));
-                for at in 0..10_000 {
-                    let delivery = consumer.blocking_recv().unwrap();
-                    assert_eq!(number(delivery.message()), (0, at));
-                    delivery.ack();
-                }
-            });
-        }
-    });
+    let _watch = watched();
+    for prefetch in [1, 2, 31, 32, 33, 64, 256] {
+        let broker = Broker::new();
+        broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
+        std::thread::scope(|scope| {
+            let mut consumer = broker.consumer("work").prefetch(prefetch).open().unwrap();
+            let publisher = &broker;
+            scope.spawn(move || publish(publisher, 0, 10_000));
+            for at in 0..10_000 {
+                let delivery = consumer.blocking_recv().unwrap();
+                assert_eq!(number(delivery.message()), (0, at));
+                delivery.ack();
+            }
+        });
+    }
 }
 
 /// Consumers come and go on a queue that holds more than fits into their rings: whatever one leaves behind its ring comes
@@ -156,44 +139,42 @@ fn one_to_one_keeps_its_order() {
 #[test]
 fn what_a_consumer_leaves_comes_back_whoever_comes() {
     const MESSAGES: u64 = 100;
-    watched(|| {
-        let broker = Broker::new();
-        broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
-        publish(&broker, 0, MESSAGES);
-        std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    for _ in 0..5_000 {
-                        drop(broker.consumer("work").open().unwrap());
-                    }
-                });
-            }
-        });
-        let stats = broker.queue("work").unwrap().stats();
-        assert_eq!((stats.ready, stats.unacked), (MESSAGES, 0));
+    let _watch = watched();
+    let broker = Broker::new();
+    broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
+    publish(&broker, 0, MESSAGES);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..5_000 {
+                    drop(broker.consumer("work").open().unwrap());
+                }
+            });
+        }
     });
+    let stats = broker.queue("work").unwrap().stats();
+    assert_eq!((stats.ready, stats.unacked), (MESSAGES, 0));
 }
 
 /// Acknowledged by another thread than the one that receives, which waits for the credit.
 #[test]
 fn a_receiver_that_waits_for_credit_is_served() {
-    watched(|| {
-        for prefetch in [1, 3] {
-            let broker = Arc::new(Broker::new());
-            broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
-            let (hand, handed) = std::sync::mpsc::channel::<leveret::Delivery>();
-            std::thread::scope(|scope| {
-                scope.spawn(move || {
-                    handed.into_iter().for_each(|delivery| assert_eq!(delivery.ack(), leveret::Settled::Done))
-                });
-                let publisher = Arc::clone(&broker);
-                scope.spawn(move || publish(&publisher, 0, 30_000));
-                let mut consumer = broker.consumer("work").prefetch(prefetch).open().unwrap();
-                for _ in 0..30_000 {
-                    hand.send(consumer.blocking_recv().unwrap()).unwrap();
-                }
-                drop(hand);
+    let _watch = watched();
+    for prefetch in [1, 3] {
+        let broker = Arc::new(Broker::new());
+        broker.declare(&leveret::Topology::new().queue(Queue::new("work"))).unwrap();
+        let (hand, handed) = std::sync::mpsc::channel::<leveret::Delivery>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                handed.into_iter().for_each(|delivery| assert_eq!(delivery.ack(), leveret::Settled::Done))
             });
-        }
-    });
+            let publisher = Arc::clone(&broker);
+            scope.spawn(move || publish(&publisher, 0, 30_000));
+            let mut consumer = broker.consumer("work").prefetch(prefetch).open().unwrap();
+            for _ in 0..30_000 {
+                hand.send(consumer.blocking_recv().unwrap()).unwrap();
+            }
+            drop(hand);
+        });
+    }
 }

@@ -1,6 +1,8 @@
 //! What a tap hears: every step of every message, in one gapless order, with a message told from every other; also where
 //! the tap calls the broker, panics, or is called from many threads.
 
+mod watched;
+
 use leveret::{
     Acknowledge, Binding, Broker, Cause, Consume, Exchange, ExchangeDeclare, Fact, Limits, Message, MessageRef,
     Overflow, Publish, Queue, QueueDeclare, Reason, Requeue, Tap, Topology, What,
@@ -9,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
+use watched::watched;
 
 /// Remembers everything.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +64,7 @@ fn heard_with(limits: Limits) -> (Broker, Log) {
 
 #[test]
 fn the_whole_way_of_messages() {
+    let _watch = watched();
     let (broker, log) = heard();
     let orders = Queue::new("orders").dead_letter_exchange("dead").message_ttl(Duration::from_secs(5));
     let topology = Topology::new()
@@ -112,6 +116,7 @@ fn the_whole_way_of_messages() {
 
 #[test]
 fn entities_come_and_go() {
+    let _watch = watched();
     let (broker, log) = heard();
     let topology =
         Topology::new().exchange(Exchange::topic("events")).queue(Queue::new("orders").bind("events", "order.*"));
@@ -150,6 +155,7 @@ fn entities_come_and_go() {
 /// An auto-delete exchange goes with its last binding, and that with its queue.
 #[test]
 fn exchanges_that_go_by_themselves_are_told() {
+    let _watch = watched();
     let (broker, log) = heard();
     for name in ["first", "second"] {
         broker.declare_exchange(&ExchangeDeclare::new(name, "fanout").auto_delete()).unwrap();
@@ -172,6 +178,7 @@ fn exchanges_that_go_by_themselves_are_told() {
 /// A tap that is slow holds up whoever causes very many facts, instead of having them fill the memory.
 #[test]
 fn a_slow_tap_slows_the_broker_down() {
+    let _watch = watched();
     /// Waits at its first call until it is let go, and remembers how much it was given at once.
     #[derive(Debug)]
     struct Slow {
@@ -222,6 +229,7 @@ fn a_slow_tap_slows_the_broker_down() {
 
 #[test]
 fn channels_tell_why_what_they_held_comes_back() {
+    let _watch = watched();
     let (broker, log) = heard();
     broker.declare_queue(&QueueDeclare::new("q")).unwrap();
     let connection = broker.connect().unwrap();
@@ -260,6 +268,7 @@ fn channels_tell_why_what_they_held_comes_back() {
 /// A quorum queue counts failures, and lets the message go as a changed one; still it is the same message.
 #[test]
 fn a_dead_letter_is_linked_to_what_died() {
+    let _watch = watched();
     let (broker, log) = heard();
     let quorum = Queue::new("q").quorum().dead_letter_exchange("dead").delivery_limit(1);
     let topology = Topology::new().exchange(Exchange::fanout("dead")).queue(quorum);
@@ -285,6 +294,7 @@ fn a_dead_letter_is_linked_to_what_died() {
 
 #[test]
 fn refusals_name_the_queue_and_the_reason() {
+    let _watch = watched();
     let mut limits = Limits::default();
     limits.ready_messages = 1;
     let (broker, log) = heard_with(limits);
@@ -337,6 +347,7 @@ impl Tap for Echo {
 
 #[test]
 fn a_tap_may_call_the_broker() {
+    let _watch = watched();
     let echo = Arc::new(Echo::default());
     let broker = Broker::builder().manual_time().tap(Arc::clone(&echo)).build();
     broker.declare(&Topology::new().queue(Queue::new("q")).queue(Queue::new("echo"))).unwrap();
@@ -391,6 +402,7 @@ impl Bomb {
 
 #[test]
 fn a_panic_in_a_tap_loses_no_message() {
+    let _watch = watched();
     for kind in ["classic", "quorum"] {
         let (bomb, log) = (Bomb::default(), Log::default());
         let broker = Broker::builder().manual_time().tap(bomb.clone()).tap(log.clone()).build();
@@ -430,6 +442,7 @@ fn a_panic_in_a_tap_loses_no_message() {
 /// A consumer without prefetch has a window, which opens while a delivery is in its hands.
 #[test]
 fn a_panic_while_a_window_opens_loses_nothing_either() {
+    let _watch = watched();
     let bomb = Bomb::default();
     let mut limits = Limits::default();
     limits.undrained_deliveries = 2;
@@ -454,6 +467,7 @@ fn a_panic_while_a_window_opens_loses_nothing_either() {
 /// A tap that panics while its thread unwinds does not end the process.
 #[test]
 fn a_panic_in_a_panic_is_swallowed() {
+    let _watch = watched();
     let bomb = Bomb::default();
     let broker = Broker::builder().manual_time().tap(bomb.clone()).build();
     broker.declare_queue(&QueueDeclare::new("q")).unwrap();
@@ -472,6 +486,7 @@ fn a_panic_in_a_panic_is_swallowed() {
 
 #[test]
 fn many_threads_have_one_order() {
+    let _watch = watched();
     let log = Log::default();
     let broker = Broker::builder().tap(log.clone()).build();
     broker.declare(&Topology::new().queue(Queue::new("q")).queue(Queue::new("other"))).unwrap();

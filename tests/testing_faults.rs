@@ -3,6 +3,8 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod watched;
+
 use leveret::testing::{Rates, TestBroker};
 use leveret::{
     Acknowledge, Channel, ChannelEvent, Consume, Consumer, Exchange, Fact, Injected, Message, MessageRef, Overflow,
@@ -11,6 +13,7 @@ use leveret::{
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use watched::watched;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -177,6 +180,7 @@ fn selectors_leave_the_near_misses_alone() {
 
 #[test]
 fn every_way_to_publish_is_refused_alike() {
+    let _watch = watched();
     let (t, seen) = orders();
     t.faults().on("orders").refuse();
     let refused = PublishErrorKind::Refused { refused: 1, taken: 0 };
@@ -203,6 +207,7 @@ fn every_way_to_publish_is_refused_alike() {
 
 #[test]
 fn a_lost_confirm_is_an_error_though_the_message_was_taken() {
+    let _watch = watched();
     let (t, seen) = orders();
     let rule = t.faults().on("orders").nth(1).lose_confirm();
     assert_eq!(send(&t, "one").unwrap_err(), PublishErrorKind::Timeout { taken: 1 });
@@ -271,6 +276,7 @@ fn a_delayed_confirm_of_a_channel_that_closed_is_gone() {
 
 #[test]
 fn a_publisher_waits_for_a_delayed_confirm_or_has_waited_in_vain() {
+    let _watch = watched();
     let (t, _) = orders();
     t.faults().on("orders").delay_confirm(5 * SECOND);
     assert_eq!(send(&t, "one").unwrap_err(), PublishErrorKind::Timeout { taken: 1 });
@@ -303,6 +309,7 @@ fn a_publisher_waits_for_a_delayed_confirm_or_has_waited_in_vain() {
 
 #[test]
 fn nobody_waits_for_a_confirm_of_a_broker_that_has_ended() {
+    let _watch = watched();
     let (t, _) = orders();
     t.faults().on("orders").delay_confirm(SECOND);
     let (mut task, mut thread) = (t.publisher("").unwrap(), t.publisher("").unwrap());
@@ -451,6 +458,7 @@ fn delivered_twice_counts_as_an_attempt() {
 
 #[test]
 fn a_killed_consumer_has_done_its_work_and_the_message_goes_to_the_next() {
+    let _watch = watched();
     for queue in [Queue::new("orders"), Queue::new("orders").quorum()] {
         let (t, seen) = broker(Topology::new().queue(queue));
         let rule = t.faults().consumer("a").nth(2).kill_consumer();
@@ -502,6 +510,7 @@ fn a_killed_channel_ends_with_its_connection() {
 
 #[test]
 fn a_full_queue_refuses_by_its_own_rule_and_others_take_it() {
+    let _watch = watched();
     let (t, seen) = broker(
         Topology::new()
             .exchange(Exchange::fanout("all"))
@@ -584,6 +593,7 @@ fn a_delayed_delivery_holds_up_its_consumer_and_nobody_else() {
 
 #[test]
 fn a_delayed_delivery_wakes_its_task_and_fires_in_due_order() {
+    let _watch = watched();
     let (t, seen) = broker(
         Topology::new()
             .queue(Queue::new("orders"))
@@ -640,6 +650,7 @@ fn what_is_on_its_way_comes_back_with_a_crash_and_arrives_before_a_cancel() {
 
 #[test]
 fn a_restart_and_a_deleted_queue_forget_what_is_on_its_way() {
+    let _watch = watched();
     let (t, seen) = orders();
     t.faults().on("orders").delay_delivery(SECOND);
     let _gone = t.consumer("orders").open().unwrap();

@@ -6,6 +6,8 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod watched;
+
 use leveret::testing::{GivenUp, NotSettled, Outstanding, TestBroker};
 use leveret::{
     Acknowledge, ChannelEvent, Consume, Delivery, Fact, Message, Moment, Publish, Queue, QueueDeclare, Tap, Topology,
@@ -14,6 +16,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use watched::watched;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -82,6 +85,7 @@ fn settling_waits_for_all_that_follows() {
 
 #[test]
 fn nothing_ready_and_nobody_there_is_settled_at_once() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     t.set_guard(Duration::ZERO);
     send(&t, "a", "x");
@@ -91,6 +95,7 @@ fn nothing_ready_and_nobody_there_is_settled_at_once() {
 
 #[test]
 fn a_wait_that_cannot_end_lists_what_is_outstanding() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")).queue(Queue::new("b")));
     t.set_guard(Duration::from_millis(1));
     ["one", "two", "three"].into_iter().for_each(|body| send(&t, "a", body));
@@ -156,6 +161,7 @@ fn many_messages_are_not_one_that_goes_round() {
 
 #[test]
 fn what_needs_no_acknowledgement_is_waited_for_until_it_is_received() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     let seen = Arc::new(AtomicU64::new(0));
     let mut consumer = t.consumer("a").no_ack().open().unwrap();
@@ -175,6 +181,7 @@ fn what_needs_no_acknowledgement_is_waited_for_until_it_is_received() {
 
 #[test]
 fn channels_are_waited_for() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     let connection = t.connect().unwrap();
     let channel = connection.open_channel().unwrap();
@@ -196,6 +203,7 @@ fn channels_are_waited_for() {
 
 #[test]
 fn tasks_of_any_executor_are_waited_for() {
+    let _watch = watched();
     async fn body(t: TestBroker, spawn: impl Fn(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>)) {
         let mut consumer = t.consumer("orders").open().unwrap();
         spawn(Box::pin(async move {
@@ -220,6 +228,7 @@ fn tasks_of_any_executor_are_waited_for() {
 
 #[test]
 fn what_follows_a_deadline_happens_before_the_next() {
+    let _watch = watched();
     // A message comes every second, and what the consumer makes of it expires half a second later.
     for on_thread in [true, false] {
         let lines = Lines::default();
@@ -264,6 +273,7 @@ fn what_follows_a_deadline_happens_before_the_next() {
 
 #[test]
 fn an_hour_advanced_is_an_hour_lived() {
+    let _watch = watched();
     // As tasks, since threads would act at once within a moment.
     let lived = |steps: u32| {
         let lines = Lines::default();
@@ -295,6 +305,7 @@ fn an_hour_advanced_is_an_hour_lived() {
 
 #[test]
 fn a_delivery_that_is_kept_does_not_stop_time() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")).queue(Queue::new("ttl").message_ttl(MINUTE)));
     ["x", "y"].into_iter().for_each(|body| send(&t, "a", body));
     send(&t, "ttl", "z");
@@ -321,6 +332,7 @@ fn a_delivery_that_is_kept_does_not_stop_time() {
 
 #[test]
 fn time_goes_from_deadline_to_deadline() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     t.publish("", "a", Message::new("1").message_id("1").expires_in(Duration::from_secs(5))).unwrap();
     t.publish("", "a", Message::new("2").message_id("2").expires_in(Duration::from_secs(9))).unwrap();
@@ -358,6 +370,7 @@ fn quiet_is_settled_too() {
 
 #[test]
 fn a_receive_timeout_ends_with_the_brokers_time() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     let mut consumer = t.consumer("a").open().unwrap();
     let broker = (*t).clone();
@@ -372,6 +385,7 @@ fn a_receive_timeout_ends_with_the_brokers_time() {
 
 #[test]
 fn a_consumer_nobody_waits_at_is_named() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     t.set_guard(Duration::from_millis(1));
     let _idle = t.consumer("a").tag("idle").open().unwrap();
@@ -381,6 +395,7 @@ fn a_consumer_nobody_waits_at_is_named() {
 
 #[test]
 fn dropping_a_wait_leaves_nothing_behind() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("a")));
     send(&t, "a", "x");
     let held = t.get("a").unwrap().unwrap();
@@ -402,6 +417,7 @@ fn dropping_a_wait_leaves_nothing_behind() {
 
 #[test]
 fn a_request_over_a_channel_times_out_with_the_brokers_time() {
+    let _watch = watched();
     // Nobody answers. The requester waits half an hour of the broker's time, and none of its own.
     let t = broker(Topology::new().queue(Queue::new("requests")));
     t.set_guard(Duration::from_secs(60));
@@ -427,6 +443,7 @@ fn a_request_over_a_channel_times_out_with_the_brokers_time() {
 
 #[test]
 fn a_request_that_is_waited_for_is_pending_until_its_reply_is_there() {
+    let _watch = watched();
     let t = broker(Topology::new().queue(Queue::new("requests")));
     let connection = t.connect().unwrap();
     let channel = connection.open_channel().unwrap();

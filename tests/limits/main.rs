@@ -10,6 +10,8 @@ mod messages;
 mod queues;
 mod rig;
 mod topology;
+#[path = "../watched/mod.rs"]
+mod watched;
 
 use leveret::Limits;
 

@@ -1,6 +1,7 @@
 //! What a queue holds at most: messages, consumers, what is out with them.
 
 use super::rig::{Rig, bodies, drain, ends, reached, rig};
+use crate::watched::watched;
 use leveret::{
     Acknowledge, Channel, ChannelEvent, Close, Consume, ConsumeError, Message, NotPublished, Publish, PublishErrorKind,
     Queue, QueueDeclare, ReplyCode, Requeue, Tags, Topology, TryRecvError,
@@ -26,6 +27,7 @@ fn consumers_per_queue() {
 
 #[test]
 fn ready_messages() {
+    let _watch = watched();
     for kind in ["classic", "quorum"] {
         let rig = rig(|limits| limits.ready_messages = 3);
         rig.broker.declare_queue(&QueueDeclare::new("q").durable().argument("x-queue-type", kind)).unwrap();
@@ -44,6 +46,7 @@ fn ready_messages() {
 
 #[test]
 fn ready_bytes() {
+    let _watch = watched();
     let rig = rig(|limits| limits.ready_bytes = 10);
     rig.declare("q");
     rig.broker.publish("", "q", Message::new("0123456789")).unwrap();

@@ -12,3 +12,5 @@ mod plain;
 mod random;
 mod session;
 mod threads;
+#[path = "../watched/mod.rs"]
+mod watched;

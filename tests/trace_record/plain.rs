@@ -1,5 +1,6 @@
 //! The plain API is recorded as the channels that do the same, and these lead to the same.
 
+use crate::watched::watched;
 use leveret::{
     Binding, Broker, Exchange, Message, Overflow, PublishErrorKind, Queue, QueueDeclare, QueueDelete, Topology, Trace,
     TraceLog,
@@ -114,6 +115,7 @@ fn errors_are_closes_of_channels_that_open_again() {
 
 #[test]
 fn refused_publishes_are_nacks() {
+    let _watch = watched();
     let (broker, log) = broker();
     broker.declare(&Topology::new().queue(Queue::new("q").max_length(2, Overflow::RejectPublish))).unwrap();
     let mut publisher = broker.publisher("").unwrap();
@@ -188,6 +190,7 @@ fn plain_handles_and_channels_are_recorded_together() {
 
 #[test]
 fn a_sender_that_waits_is_recorded_when_it_gets_through() {
+    let _watch = watched();
     let (broker, log) = broker();
     broker.declare(&Topology::new().queue(Queue::new("q").max_length(1, Overflow::RejectPublish))).unwrap();
     let mut publisher = broker.publisher("").unwrap();

@@ -1,5 +1,6 @@
 //! Threads, tasks, the system's clock and foreign code: what they do to a recorded broker has one order, and is replayed.
 
+use crate::watched::watched;
 use leveret::{
     Broker, Consume, Delivery, Message, Overflow, Publish, Queue, QueueDeclare, Requeue, Topology, TraceLog,
 };
@@ -27,6 +28,7 @@ fn mortal(millis: u64) -> Topology {
 
 #[test]
 fn what_dies_on_the_system_s_clock_dies_in_the_replay() {
+    let _watch = watched();
     let log = TraceLog::new(1 << 22);
     let broker = Broker::builder().trace(&log).build();
     broker.declare(&mortal(4)).unwrap();
@@ -50,6 +52,7 @@ fn what_dies_on_the_system_s_clock_dies_in_the_replay() {
 
 #[test]
 fn many_threads_are_replayed_in_the_order_they_had() {
+    let _watch = watched();
     let log = TraceLog::new(1 << 26);
     let broker = Broker::builder().trace(&log).build();
     broker.declare(&mortal(1)).unwrap();
@@ -139,6 +142,7 @@ fn foreign_code_may_use_the_broker_from_within() {
 
 #[test]
 fn a_shutdown_ends_the_log_and_hangs_nobody() {
+    let _watch = watched();
     let log = TraceLog::new(1 << 22);
     let broker = Broker::builder().trace(&log).build();
     broker.declare(&mortal(1)).unwrap();
