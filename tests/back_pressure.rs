@@ -1,4 +1,6 @@
 //! Back-pressure: senders wait for slow consumers, and memory stays within the bounds.
+//!
+//! Seen to fail with: room that wakes nobody who waits for it.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

@@ -1,4 +1,6 @@
 //! Deliveries: settled once, and never lost.
+//!
+//! Seen to fail with: a delivery that is acknowledged when it is dropped.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

@@ -1,6 +1,8 @@
 //! Every argument that RabbitMQ knows, with a value of every type and at every bound: taken or refused with 406 as a
 //! table here says, and what was taken works. The table is written anew from RabbitMQ's documentation and recorded
 //! answers, not from the validators.
+//!
+//! Seen to fail with: times to live that no timer has.
 
 mod hostile;
 

@@ -1,6 +1,8 @@
 //! Random sequences of calls with random hostile arguments, over several channels of several connections with small
 //! limits: none panics, a close is always one of RabbitMQ's codes, invariants hold after every call, and at the end the
 //! broker is well.
+//!
+//! Seen to fail with: a delivery that comes back and is still counted as out.
 
 mod hostile;
 

@@ -1,4 +1,6 @@
 //! The ledger, its groups, the transaction and the confirms against naive models.
+//!
+//! Seen to fail with: a settlement up to a tag that leaves that one out, an entry that is settled and still counted.
 
 use leveret::Name;
 use leveret::internals::{Confirms, Groups, Ledger, Transaction, UnknownTag};

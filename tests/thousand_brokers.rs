@@ -2,6 +2,8 @@
 //!
 //! Every broker gets deadlines, so that its timer's thread starts, and publishers and consumers at work. This binary has
 //! an allocator that counts, and so this one test.
+//!
+//! Seen to fail with: a timer's thread that is not ended, an engine that is kept.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

@@ -1,5 +1,7 @@
 //! The timer's thread: none before a first deadline, one with it, none where the caller drives time, none after the
 //! broker. The threads of this process are counted, as Linux lists them; so this binary has one test.
+//!
+//! Seen to fail with: a thread that starts with the broker.
 #![cfg(target_os = "linux")]
 
 use leveret::{Broker, Message, QueueDeclare};

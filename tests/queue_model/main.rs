@@ -3,6 +3,8 @@
 //! A model is a restatement of the rules with lists and linear scans; after every verb all that can be seen (who got
 //! what, who died of what, counts, the next deadline) must be the same, the machine's own invariants must hold, and
 //! the same operations must have the same effects again.
+//!
+//! Seen to fail with: a rejection that is taken for an acknowledgement, a returned message that goes behind the new ones.
 
 mod classic;
 mod harness;
