@@ -151,6 +151,18 @@ x-match any: header 'region' is missing, the binding wants 'eu'; header 'n' is m
 }
 
 #[test]
+fn headers_that_ask_for_nothing() {
+    let all = Queue::new("all").binding(Binding::to("jobs"));
+    let broker = broker(&Topology::new().exchange(Exchange::headers("jobs")).queue(all));
+    is(
+        &broker.explain("jobs", "").exchanges[0],
+        "\
+headers exchange 'jobs', published to
+  match {} -> queue 'all': x-match all: the binding asks for no header",
+    );
+}
+
+#[test]
 fn the_default_exchange_knows_names() {
     let broker = events();
     is(

@@ -294,3 +294,24 @@ fn a_dead_letter_is_peeked_as_it_will_be_delivered() {
     assert!(delivered.redelivered());
     assert_eq!(peeked[0].redelivered, delivered.redelivered());
 }
+
+/// What a channel had out when it ended has failed, as what is rejected; what is given back has not. The number goes with
+/// the message when it dies, and the next quorum queue shows it.
+#[test]
+fn what_a_closed_channel_had_has_failed() {
+    let mut queue = Queue::quorum(Settings { delivery_limit: Some(20), ..Settings::default() });
+    queue.publish(&["a"]);
+    let (_, given_back) = queue.get().expect("one waits");
+    queue.settle(&[given_back], Settlement::Requeue);
+    for _ in 0..2 {
+        queue.get().expect("one waits");
+        queue.state.close_session(queue.now, CLIENT, &mut queue.effects);
+    }
+    let (_, last) = queue.get().expect("one waits");
+    queue.settle(&[last], Settlement::Reject);
+    let died = queue.effects.drain(..).find_map(|effect| match effect {
+        Effect::Die { failures, reason, .. } => Some((failures, reason)),
+        _ => None,
+    });
+    assert_eq!(died, Some((3, Reason::Rejected)));
+}

@@ -94,6 +94,9 @@ fn what_is_not_durable_is_gone_with_its_bindings_and_is_not_dead_lettered() {
     t.bind("kept-queue", &Binding::to("last")).unwrap();
     t.unbind("kept-queue", &Binding::to("last")).unwrap();
     assert!(t.publisher("last").is_err());
+    // What was not auto-delete is not now.
+    t.unbind("kept-queue", &Binding::to("kept").key("#")).unwrap();
+    assert!(t.publisher("kept").is_ok());
 }
 
 #[test]

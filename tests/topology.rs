@@ -2,7 +2,7 @@
 
 use leveret::{
     Binding, Broker, DeclareError, Exchange, Inequivalent, Item, Limits, Overflow, Policy, Problem, Queue,
-    QueueDeclare, ReplyCode, Topology, TopologyError, Value,
+    QueueDeclare, ReplyCode, Table, Topology, TopologyError, Value,
 };
 use std::time::Duration;
 
@@ -181,4 +181,29 @@ fn an_exclusive_queue_needs_a_connection() {
     let refused = broker.declare_queue(&QueueDeclare::new("mine").exclusive()).unwrap_err();
     assert_eq!((refused.reply_code().code(), broker.queue("mine").is_err()), (405, true));
     assert!(refused.to_string().contains("declare it on a channel"), "{refused}");
+}
+
+/// RabbitMQ's texts about bindings have values as Erlang prints them.
+#[test]
+fn values_that_are_refused_are_told_as_erlang_prints_them() {
+    let broker = Broker::new();
+    broker.declare(&Topology::new().exchange(Exchange::headers("x")).queue(Queue::new("q"))).unwrap();
+    let refused =
+        |value: Value| broker.bind("q", &Binding::to("x").argument("x-match", value)).unwrap_err().to_string();
+    for (value, told) in [
+        (Value::from("so\"me"), "value <<\"so\\\"me\">>; expected all, any, all-with-x, or any-with-x"),
+        (Value::from("é"), "value <<\"é\"/utf8>>; expected all, any, all-with-x, or any-with-x"),
+        (Value::from("a\n"), "value <<97,10>>; expected all, any, all-with-x, or any-with-x"),
+        (Value::from(5_i64), "type long (value 5); expected longstr"),
+        (
+            Value::from(vec![Value::from("a"), Value::from(1_i64), Value::Array(leveret::List::new())]),
+            "type array (value [{longstr,<<\"a\">>},{long,1},{array,[]}]); expected longstr",
+        ),
+        (
+            Table::new().with("a", 1_i64).with("b", true).with("c", "d").into(),
+            "type table (value [{<<\"a\">>,long,1},{<<\"b\">>,bool,true},{<<\"c\">>,longstr,<<\"d\">>}]); expected longstr",
+        ),
+    ] {
+        assert_eq!(refused(value), format!("Invalid x-match field {told}"));
+    }
 }

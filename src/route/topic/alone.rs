@@ -67,8 +67,12 @@ mod tests {
             out.iter().filter(|hit| hit.born == 1).count()
         };
         let alone = found(&topic);
-        topic.insert(&Name::known(&format!("{pattern}.never")), hit(2));
-        assert_eq!(found(&topic), alone);
+        // One that parts from it behind its first word, and one that goes on behind its end.
+        let begin = pattern.split('.').next().unwrap_or_default();
+        for (born, other) in [(2, format!("{begin}.never")), (3, format!("{pattern}.never"))] {
+            topic.insert(&Name::known(&other), hit(born));
+            assert_eq!(found(&topic), alone, "{pattern} for {key}, beside {other}");
+        }
         assert!(topic.remove(pattern, 1) && found(&topic) == 0);
         assert!(alone <= 1);
         alone == 1
@@ -86,6 +90,8 @@ mod tests {
             ("#.#.#", "a"),
             ("#.b.#", "a.b.c"),
             ("#.*.#", "x"),
+            ("#.*.#", "x.y.z"),
+            ("a.#.*.#", "a.x.y.z"),
             ("a*.#", "a*.c"),
             ("a.#.b.#.a.*", "a.b.c.b.a.a.b"),
             ("*.abcdefgh", "x.abcdefgh"),
