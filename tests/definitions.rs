@@ -156,6 +156,28 @@ fn what_has_no_counterpart_is_told() {
     assert_eq!(read.topology, expected);
 }
 
+/// As RabbitMQ's import has it: binding once more what is bound changes nothing.
+#[test]
+fn a_binding_that_is_there_twice_is_one() {
+    let bound = |arguments: &str| {
+        format!(r#"{{"source":"x","destination":"q","destination_type":"queue","routing_key":"k"{arguments}}}"#)
+    };
+    let bindings = |arguments: &[&str]| {
+        let bindings: Vec<String> = arguments.iter().map(|arguments| bound(arguments)).collect();
+        let file = format!(
+            r#"{{"exchanges":[{{"name":"x","type":"headers","durable":true,"auto_delete":false,"arguments":{{}}}}],
+                "queues":[{{"name":"q","durable":true,"auto_delete":false,"arguments":{{}}}}],"bindings":[{}]}}"#,
+            bindings.join(",")
+        );
+        let topology = read(&file).topology;
+        assert_eq!(read(&topology.to_definitions()).topology, topology);
+        topology.queues().map(|queue| queue.bindings.len()).sum::<usize>()
+    };
+    assert_eq!(bindings(&["", r#","arguments":{}"#, r#","arguments":null"#]), 1);
+    assert_eq!(bindings(&[r#","arguments":{"a":1,"b":2}"#, r#","arguments":{"b":2,"a":1}"#]), 1);
+    assert_eq!(bindings(&[r#","arguments":{"a":1}"#, r#","arguments":{"a":1.0}"#, r#","arguments":{"b":1}"#, ""]), 4);
+}
+
 #[test]
 fn several_virtual_hosts_must_be_told_apart() {
     let json = r#"{"vhosts": [{"name": "a"}, {"name": "b"}, {"name": "c"}], "queues": [

@@ -57,7 +57,7 @@ pub(super) struct Reader<'a> {
     policies: HashMap<String, usize>,
     exchanges: HashMap<String, usize>,
     queues: HashMap<String, usize>,
-    /// The bindings read so far, as the file writes them.
+    /// The bindings read so far, see [`known_by`].
     bindings: HashSet<String>,
 }
 
@@ -345,7 +345,8 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         // A second one that is equal is the same binding.
-        if !self.bindings.insert(node.to_string()) {
+        let known_by = known_by(kind.text()?, &destination, &binding).unwrap_or_else(|| node.to_string());
+        if !self.bindings.insert(known_by) {
             return Ok(());
         }
         let bindings = match kind.text()? {
@@ -418,6 +419,14 @@ fn objects<'a>(root: &Node<'a>) -> Read<Vec<Node<'a>>> {
         all.append(&mut section(root, name)?);
     }
     Ok(all)
+}
+
+/// What tells a binding from every other: its ends, its key, and its arguments, in whatever order and however the file says
+/// that there are none. Nothing where they are nested deeper than JSON is read.
+fn known_by(kind: &str, destination: &str, binding: &Binding) -> Option<String> {
+    let mut arguments: Vec<_> = binding.arguments.iter().collect();
+    arguments.sort_unstable_by_key(|(name, _)| *name);
+    serde_json::to_string(&(kind, destination, &*binding.source, &*binding.key, arguments)).ok()
 }
 
 fn arguments(node: &Node<'_>) -> Read<Table> {

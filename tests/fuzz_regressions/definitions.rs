@@ -4,7 +4,8 @@
 //! error that says where, or a topology that comes back as it was when it is written and read again. Linting, drawing
 //! and comparing it with a broker never panic, and once it is declared it is as wanted.
 //!
-//! Seen to fail on a planted bug: an internal exchange written as one that is not.
+//! Seen to fail on a planted bug: an internal exchange written as one that is not. Found by it: a binding that was read as
+//! two, since the file said in two ways that it has no arguments (`bug-binding-twice-…`).
 
 use super::json;
 use super::memory::Watch;
