@@ -171,7 +171,7 @@ fn a_binding_that_is_there_twice_is_one() {
         );
         let topology = read(&file).topology;
         assert_eq!(read(&topology.to_definitions()).topology, topology);
-        topology.queues().map(|queue| queue.bindings.len()).sum::<usize>()
+        topology.queues().map(|queue| queue.bindings().len()).sum::<usize>()
     };
     assert_eq!(bindings(&["", r#","arguments":{}"#, r#","arguments":null"#]), 1);
     assert_eq!(bindings(&[r#","arguments":{"a":1,"b":2}"#, r#","arguments":{"b":2,"a":1}"#]), 1);
