@@ -457,6 +457,15 @@ fn consumers_without_room_and_priorities() {
             "classic queue 'q': ready, the next to be delivered; its consumer has no room now\n  priority 9, taken as 3{end}"
         ),
     );
+    // Nothing waits, and whoever has all that its prefetch allows takes no more; of a quorum queue neither.
+    for queue in [Queue::new("q"), Queue::new("q").quorum()] {
+        let broker = filled(queue);
+        let mut consumer = broker.consumer("q").prefetch(2).open().unwrap();
+        let told = || broker.explain("", "q").queues[0].to_string();
+        assert!(told().contains("ready, the next to be delivered; its consumer has no room now"), "{}", told());
+        consumer.try_recv().unwrap().ack();
+        assert!(told().contains("straight to its consumer"), "{}", told());
+    }
     for _ in 0..2 {
         broker.publish("", "q", Message::new("").priority(3)).unwrap();
     }
