@@ -2,6 +2,8 @@
 //!
 //! A purge, a deletion and acknowledgements carried out in batches once freed bodies under the queue's lock, so such a
 //! call never came back.
+//!
+//! Seen to fail with: bodies that are freed under the queue's lock.
 
 use bytes::Bytes;
 use leveret::{Acknowledge, Broker, Message, QueueDeclare, QueueDelete};

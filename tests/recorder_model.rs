@@ -1,5 +1,7 @@
 //! Random operations on two brokers, of which one is recorded: both do the same, the ledger closes after every step and
 //! agrees with the queues, and every message has one fate in every queue it was sent to.
+//!
+//! Seen to fail with: a purge that the queue's totals do not have.
 
 use leveret::{
     Acknowledge, Broker, Channel, Connection, Consume, Consumer, Deliveries, Delivery, Exchange, Fate, Limits, Message,

@@ -1,4 +1,6 @@
 //! Deliveries received together: all in order, settled together or one by one, and never lost.
+//!
+//! Seen to fail with: an acknowledgement that takes one more than it was told.
 
 mod watched;
 

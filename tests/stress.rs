@@ -1,10 +1,10 @@
 //! Real threads on one queue: publishers, consumers that acknowledge, reject and requeue, consumers that come and go,
 //! and somebody who looks. Nothing may be lost, doubled or reordered, and nobody may wait for ever.
 //!
-//! Acknowledgements that nobody waits for are only noted, and carried out by whoever acts on the queue next; a missing
-//! hand-over between the two (planted once: no second look at the notes after the flag is set) shows here as an
-//! acknowledgement that is not seen, or a consumer that waits for ever. A watchdog turns "for ever" into a
-//! failure. Another one was found here: a consumer that comes while one leaves, and takes its place in the queue with what
+//! Acknowledgements that nobody waits for are only noted, and carried out by whoever acts on the queue next.
+//!
+//! Seen to fail with: no second look at what is noted after the flag is set, so that an acknowledgement is not seen or a
+//! consumer waits for ever. Found here: a consumer that comes while one leaves, and takes its place in the queue with what
 //! lay behind its ring.
 
 mod watched;
