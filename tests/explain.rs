@@ -442,6 +442,20 @@ classic queue 'q': ready, the next to be delivered; it has no consumers
     assert_eq!(told.queues[0].fate, Fate::Refused { length: Length::Messages { most: 2 }, dies: false });
     assert_eq!(told.queues[0].expired_first, 1);
     assert!(broker.publish("", "q", Message::new("")).is_err());
+    // So do its bytes: four that wait and four that died are not over ten.
+    let keeps = Queue::new("q").quorum().max_length_bytes(10, Overflow::RejectPublish).dead_letter_to("dead");
+    let clock = ManualClock::new();
+    let broker = Broker::builder().manual_clock(clock.clone()).build();
+    let keeps = keeps.dead_letter_strategy(Strategy::AtLeastOnce).dead_letter_to("nowhere");
+    broker.declare(&Topology::new().queue(keeps)).unwrap();
+    broker.publish("", "q", Message::new("late").expires_in(Duration::from_millis(5))).unwrap();
+    broker.publish("", "q", Message::new("good")).unwrap();
+    clock.set(Moment::from_millis(10));
+    assert_eq!(broker.explain("", "q").queues[0].fate, Fate::Ready { ahead: 1 });
+    broker.publish("", "q", Message::new("more")).unwrap();
+    let fate = broker.explain("", "q").queues[0].fate.clone();
+    assert_eq!(fate, Fate::Refused { length: Length::Bytes { most: 10 }, dies: false });
+    assert!(broker.publish("", "q", Message::new("")).is_err());
 }
 
 #[test]
