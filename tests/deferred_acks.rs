@@ -1,5 +1,8 @@
 //! Acknowledgements are carried out in batches, and nobody can tell: the same operations on two brokers, of which one is
 //! looked at after each, which makes it carry out everything, have the same results.
+//!
+//! Seen to fail with: acknowledgements that are not carried out before a message comes in where somebody is full, or where
+//! they are more than the messages that wait.
 
 use leveret::{
     Broker, Consumer, Deliveries, Delivery, Exchange, Limits, Message, Overflow, Publisher, Queue, Topology,

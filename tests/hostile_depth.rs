@@ -1,6 +1,8 @@
 //! Values nested without end. A field table of AMQP nests as deep as its sender likes, and recursion over one ended
 //! RabbitMQ-family brokers (CVE-2026-69220). In a program it is built by a loop; whatever is done with it must fit a
 //! small stack, and the broker must refuse it as it refuses all that is too much.
+//!
+//! Seen to fail with: a list that leaves it to its values to drop what lies in them.
 
 use leveret::{
     Binding, Broker, Consume, ExchangeBinding, ExchangeDeclare, InvalidMessage, List, Message, NotPublished, Publish,

@@ -2,7 +2,7 @@
 //!
 //! The great test is `conformance.rs`: whatever the conformance traces do is recorded just as they have it.
 //!
-//! Seen to fail with: a full log that goes on.
+//! Seen to fail with: a full log that goes on, time that passes in a turn and is not written down.
 
 mod conformance;
 #[path = "../conformance/files.rs"]
