@@ -1,4 +1,6 @@
 //! Consumers: receiving in every way, ends, and what comes back.
+//!
+//! Seen to fail with: a consumer that ends and wakes nobody.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

@@ -3,7 +3,7 @@
 //! invariants hold, and the account of all messages closes.
 //!
 //! Seen to fail with: a waker that is woken under its queue's lock, a body that is freed under it, a tap that is told under
-//! it.
+//! it, and, with handlers as well, a return that is not accounted for.
 
 use bytes::Bytes;
 use leveret::{

@@ -1,4 +1,6 @@
 //! Many messages at once: in order, none lost, and with the rest given back where they end early.
+//!
+//! Seen to fail with: messages that do not fit and come back in another order.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

@@ -1,4 +1,7 @@
 //! Faults on demand: each does what it says, to the one that it was asked for, and to no other.
+//!
+//! Seen to fail with: a publish refused by two queues that counts as refused by one, an acknowledgement that is to be lost and
+//! is not.
 
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]

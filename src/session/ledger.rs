@@ -218,6 +218,7 @@ mod tests {
             assert!(ledger.check().is_ok());
         }
         assert_eq!((ledger.len(), ledger.place(1), ledger.place(1_000)), (1, Some(0), None));
+        assert_eq!(ledger.take(1_000).unwrap_err().to_string(), "unknown delivery tag 1000");
         assert_eq!(most, 516);
         assert!(moved < 3_000, "{moved} places were moved in all");
     }
