@@ -157,6 +157,40 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Acks told together, as a channel tells them, settle just what they are for: by AMQP's rule (0-9-1, basic.ack,
+    /// `multiple`) one settles everything up to its number that is not settled yet.
+    #[test]
+    fn acks_that_are_told_together_settle_what_each_would(
+        order in Just((1..=20_u64).collect::<Vec<_>>()).prop_shuffle(),
+        is_shuffled in prop::bool::weighted(0.7),
+        nacked in prop::collection::btree_set(1..=20_u64, 0..4),
+    ) {
+        let order = if is_shuffled { order } else { (1..=20).collect() };
+        let mut confirms = Confirms::default();
+        (1..=20).for_each(|_| _ = confirms.publish());
+        let mut told: Vec<(u64, bool, bool)> = Vec::new();
+        for number in &order {
+            let answer = confirms.answer(*number, !nacked.contains(number)).unwrap();
+            match told.last_mut() {
+                Some((last, multiple, true)) if answer.covers(*last) => (*last, *multiple) = (*number, true),
+                _ => told.push((*number, false, answer.taken)),
+            }
+        }
+        if !is_shuffled {
+            // In order, only nacks part them.
+            let runs = (1..=20).filter(|n| !nacked.contains(n) && (*n == 1 || nacked.contains(&(n - 1)))).count();
+            prop_assert_eq!(told.len(), runs + nacked.len());
+        }
+        let mut settled = std::collections::BTreeMap::new();
+        for (number, multiple, taken) in told {
+            let least = if multiple { 1 } else { number };
+            (least..=number).for_each(|number| _ = settled.entry(number).or_insert(taken));
+        }
+        prop_assert!((1..=20).all(|number| settled.get(&number) == Some(&!nacked.contains(&number))), "{:?}", settled);
+    }
+}
+
 #[test]
 fn one_old_entry_does_not_keep_places_for_the_settled() {
     let mut ledger = Ledger::new();
