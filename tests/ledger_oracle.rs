@@ -77,9 +77,11 @@ fn apply(step: Step, ledger: &mut Ledger<u64>, model: &mut Model) -> Result<(), 
         }
         Step::Take(tag) => prop_assert_eq!(ledger.take(tag), model.take(tag)),
         Step::TakeUpTo(tag) => {
-            let mut out = Vec::new();
-            let taken = ledger.take_up_to(tag, &mut out).map(|()| out);
+            // What is in the list already stays there, before the rest.
+            let mut out = vec![(0, 7); 3];
+            let taken = ledger.take_up_to(tag, &mut out).map(|()| out.split_off(3));
             prop_assert_eq!(taken, model.take_up_to(tag));
+            prop_assert_eq!(out.get(..3), Some(&[(0, 7); 3][..]));
         }
         Step::TakeAll => prop_assert_eq!(ledger.take_all(), std::mem::take(&mut model.open)),
         Step::RollBack(tags) => {
@@ -93,7 +95,10 @@ fn apply(step: Step, ledger: &mut Ledger<u64>, model: &mut Model) -> Result<(), 
             let back = tx.rollback();
             prop_assert!(back.is_sorted());
             prop_assert_eq!(tx.operations(), 0);
-            ledger.restore(back);
+            // What was never given, and what is outstanding, is not put back.
+            let there = ledger.iter().last().map(|(tag, _)| (tag, u64::MAX));
+            let never = (ledger.next_tag(), u64::MAX);
+            ledger.restore(back.into_iter().chain(there).chain([never]));
         }
     }
     Ok(())
