@@ -18,6 +18,8 @@ const EXCHANGES: [&str; 9] = ["all", "topics", "heads", "dead", "", "amq.topic",
 const KEYS: [&str; 10] = ["a", "b", "c", "d", "t.1", "#", "*.1", "t.#", "", "t.1.2"];
 /// Milliseconds that pass at once. Not ages: a kept dead letter is tried again each second of them.
 const SPANS: [u64; 10] = [0, 1, 5, 25, 60, 150, 1_000, 5_000, 60_000, 600_000];
+/// And in all, for the same reason: an input is to take no seconds.
+const MOST_MILLIS: u64 = 1_800_000;
 const KINDS: [&str; 5] = ["direct", "topic", "fanout", "headers", "none"];
 const ARGUMENTS: [&str; 14] = [
     "x-queue-type",
@@ -150,6 +152,8 @@ pub(crate) struct Rig {
     batches: Vec<Deliveries>,
     lines: Vec<(Connection, Vec<Channel>)>,
     sent: u64,
+    /// So much time may pass yet.
+    millis_left: u64,
 }
 
 impl Rig {
@@ -170,6 +174,7 @@ impl Rig {
             batches: Vec::new(),
             lines: Vec::new(),
             sent: 0,
+            millis_left: MOST_MILLIS,
         };
         rig.publishers.extend(["", "all"].map(|exchange| rig.broker.publisher(exchange).expect("it is there")));
         (0..2).for_each(|_| rig.connect());
@@ -233,7 +238,11 @@ impl Rig {
                 }
             }
             Op::OnChannel { channel, call } => self.on_channel(usize::from(*channel), call),
-            Op::Advance { span } => self.broker.advance(Duration::from_millis(SPANS[usize::from(*span) % SPANS.len()])),
+            Op::Advance { span } => {
+                let millis = SPANS[usize::from(*span) % SPANS.len()].min(self.millis_left);
+                self.millis_left -= millis;
+                self.broker.advance(Duration::from_millis(millis));
+            }
             other => self.arrange(other),
         }
     }
