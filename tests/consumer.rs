@@ -1,6 +1,6 @@
 //! Consumers: receiving in every way, ends, and what comes back.
 //!
-//! Seen to fail with: a consumer that ends and wakes nobody.
+//! Seen to fail with: a delivery or an end that wakes nobody who waits for it.
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 

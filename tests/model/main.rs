@@ -7,6 +7,8 @@
 //! and the engine's own invariants must hold.
 //!
 //! 64 cases of at most 200 operations for each of four profiles, or as many as `PROPTEST_CASES` says.
+//!
+//! Seen to fail with: a dead letter that keeps its expiration.
 
 #![allow(unreachable_pub, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)]
 
