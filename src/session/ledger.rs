@@ -222,4 +222,24 @@ mod tests {
         assert_eq!(most, 516);
         assert!(moved < 3_000, "{moved} places were moved in all");
     }
+
+    #[test]
+    fn what_breaks_an_invariant_is_told() {
+        let ledger = |entries: &[(u64, Option<u8>)], last: u64, live: usize| {
+            let entries = entries.iter().copied().collect();
+            Ledger { entries, last, live }.check().is_ok()
+        };
+        assert!(ledger(&[(1, Some(0)), (2, None), (3, Some(0))], 3, 2));
+        assert!(!ledger(&[(2, Some(0)), (1, Some(0))], 2, 2), "tags that descend");
+        assert!(!ledger(&[(1, Some(0)), (1, Some(0))], 2, 2), "a tag twice");
+        assert!(!ledger(&[(1, Some(0)), (3, Some(0))], 2, 2), "a tag that was not given");
+        assert!(!ledger(&[(1, None), (2, Some(0))], 2, 1), "a hole in front");
+        assert!(!ledger(&[(1, Some(0)), (2, None)], 2, 2), "a hole that is counted");
+        let holes = |holes: u64| {
+            let holes = (2..2 + holes).map(|tag| (tag, None));
+            std::iter::once((1, Some(0))).chain(holes).collect::<Vec<_>>()
+        };
+        let allowed = HOLES_ALLOWED as u64 + 1;
+        assert!(ledger(&holes(allowed), 99, 1) && !ledger(&holes(allowed + 1), 99, 1), "more holes than entries");
+    }
 }
