@@ -551,6 +551,16 @@ fn the_nearest_of_all_is_in_the_verdict() {
     for (key, binding) in [("keyz", "keyx"), ("kexx", "keyx"), ("kexxxx", "kexxx"), ("ke", "kez")] {
         assert_eq!(nearest(broker.explain("outer", key)), binding, "{key}");
     }
+    // Of patterns that miss by as many words the one whose words are more alike, wherever it stands.
+    broker.declare(&Topology::new().exchange(Exchange::topic("events"))).unwrap();
+    for pattern in ["order.shipped", "order.placed", "order.paid", "*.cancelled", "order.*.late"] {
+        broker.bind("orders", &Binding::to("events").key(pattern)).unwrap();
+    }
+    for (key, pattern) in
+        [("order.plaecd", "order.placed"), ("order.payd", "order.paid"), ("order.shiped", "order.shipped")]
+    {
+        assert_eq!(nearest(broker.explain("events", key)), pattern, "{key}");
+    }
 }
 
 #[test]
