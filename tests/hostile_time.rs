@@ -1,7 +1,7 @@
 //! Time at its bounds: times to live, expirations, unused queues and clocks at 0, 1, and around 2^31, 2^32, 2^63 and 2^64
 //! milliseconds. The clock counts nanoseconds in 64 bits, 584 years; what lies beyond never comes, and nothing wraps.
 //!
-//! Seen to fail with: sums of moments that wrap.
+//! Seen to fail with: sums of moments that wrap, a settlement that does not look what time it is.
 
 use leveret::{
     ApplyTo, Broker, ManualClock, Message, Moment, Policy, Publish, Queue, QueueDeclare, Topology, TopologyError,
@@ -210,4 +210,45 @@ fn the_timer_sleeps_however_long_it_must() {
     let mut graves = broker.consumer("grave").prefetch(100).open().unwrap();
     let died = std::iter::repeat_with(|| graves.recv_timeout(Duration::from_secs(10)).unwrap());
     assert_eq!(died.filter(|delivery| !delivery.deaths().is_empty()).take(3).count(), 3);
+}
+
+/// A deadline fires when somebody drives time; but nobody sees what is overdue before that.
+#[test]
+fn what_is_overdue_is_seen_by_nobody() {
+    for queue in [Queue::new("q"), Queue::new("q").quorum()] {
+        let clock = ManualClock::new();
+        let broker = Broker::builder().manual_clock(clock.clone()).build();
+        broker.declare(&Topology::new().queue(queue)).unwrap();
+        let publish = |broker: &Broker| {
+            broker.publish("", "q", Message::new("m").expires_in(Duration::from_millis(5))).unwrap();
+            clock.set(broker.now() + Duration::from_millis(10));
+        };
+        publish(&broker);
+        assert!(broker.get("q").unwrap().is_none());
+        publish(&broker);
+        assert!(broker.consumer("q").open().unwrap().try_recv().is_err());
+        publish(&broker);
+        assert_eq!(broker.queue("q").unwrap().purge().unwrap(), 0);
+        publish(&broker);
+        broker.publish("", "q", Message::new("next")).unwrap();
+        assert_eq!(broker.get("q").unwrap().unwrap().body(), "next");
+        assert_eq!(broker.queue("q").unwrap().stats().totals.expired, 4);
+    }
+}
+
+/// Whoever settles last what he fetched leaves a quorum queue, whose time without use begins then: also where it has none
+/// yet, and a policy gives it one.
+#[test]
+fn the_last_settlement_is_a_use_of_the_queue() {
+    let broker = Broker::builder().manual_time().build();
+    broker.declare(&Topology::new().queue(Queue::new("q").quorum())).unwrap();
+    broker.publish("", "q", Message::new("m")).unwrap();
+    let got = broker.get("q").unwrap().unwrap();
+    broker.advance(Duration::from_secs(1));
+    got.ack();
+    broker.set_policy(Policy::new("p", "").expires(Duration::from_millis(100))).unwrap();
+    broker.advance(Duration::from_millis(99));
+    assert!(broker.queue("q").is_ok());
+    broker.advance(Duration::from_millis(1));
+    assert!(broker.queue("q").is_err());
 }
