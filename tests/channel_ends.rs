@@ -106,26 +106,28 @@ fn a_mistake_is_returned_told_once_and_remembered_by_the_connection() {
     assert_eq!(connection.closed(), Some(close));
 }
 
+/// A call that may close its channel.
+type Call = fn(&Channel) -> Result<(), Close>;
+
 /// RabbitMQ's texts, all with 406.
 #[test]
 fn modes_that_exclude_each_other_are_told() {
     let broker = broker();
     let connection = broker.connect().unwrap();
-    let told = |calls: [fn(&Channel) -> Result<(), Close>; 2]| {
+    let told = |before: Call, then: Call| {
         let channel = connection.open_channel().unwrap();
-        let [before, then] = calls;
         before(&channel).unwrap();
         let close = then(&channel).unwrap_err();
         assert_eq!(close.code, ReplyCode::PreconditionFailed);
         close.text
     };
-    let confirms_then_tx = told([Channel::confirm_select, Channel::tx_select]);
+    let confirms_then_tx = told(Channel::confirm_select, Channel::tx_select);
     assert_eq!(confirms_then_tx, "PRECONDITION_FAILED - cannot switch from confirm to tx mode");
-    let tx_then_confirms = told([Channel::tx_select, Channel::confirm_select]);
+    let tx_then_confirms = told(Channel::tx_select, Channel::confirm_select);
     assert_eq!(tx_then_confirms, "PRECONDITION_FAILED - cannot switch from tx to confirm mode");
     let no_transaction = "PRECONDITION_FAILED - channel is not transactional";
-    assert_eq!(told([Channel::confirm_select, Channel::tx_commit]), no_transaction);
-    assert_eq!(told([|_| Ok(()), Channel::tx_rollback]), no_transaction);
+    assert_eq!(told(Channel::confirm_select, Channel::tx_commit), no_transaction);
+    assert_eq!(told(|_| Ok(()), Channel::tx_rollback), no_transaction);
 }
 
 #[test]
