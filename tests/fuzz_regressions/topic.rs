@@ -2,6 +2,8 @@
 //!
 //! Each line of the input is a step: `+pattern` adds a binding, `-number` takes one of those held out, all else is a
 //! key whose matches are compared.
+//!
+//! Seen to fail on a planted bug: a `#` that needs a word.
 
 #[path = "../naive/topic.rs"]
 mod naive;

@@ -18,6 +18,8 @@
 //!
 //! `LOOM_MAX_PREEMPTIONS` is how many preemptions there are, and `LEVERET_LOOM_SECONDS` for how long each scenario is
 //! explored at most; a scenario that is cut short says so.
+//!
+//! Seen to fail with: a deadline that looks whether the timer is to be woken before it is written.
 
 #![cfg(leveret_loom)]
 
