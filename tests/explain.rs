@@ -443,10 +443,10 @@ classic queue 'q': ready, the next to be delivered; it has no consumers
     assert_eq!(told.queues[0].expired_first, 1);
     assert!(broker.publish("", "q", Message::new("")).is_err());
     // So do its bytes: four that wait and four that died are not over ten.
-    let keeps = Queue::new("q").quorum().max_length_bytes(10, Overflow::RejectPublish).dead_letter_to("dead");
+    let keeps = Queue::new("q").quorum().max_length_bytes(10, Overflow::RejectPublish).dead_letter_to("nowhere");
+    let keeps = keeps.dead_letter_strategy(Strategy::AtLeastOnce);
     let clock = ManualClock::new();
     let broker = Broker::builder().manual_clock(clock.clone()).build();
-    let keeps = keeps.dead_letter_strategy(Strategy::AtLeastOnce).dead_letter_to("nowhere");
     broker.declare(&Topology::new().queue(keeps)).unwrap();
     broker.publish("", "q", Message::new("late").expires_in(Duration::from_millis(5))).unwrap();
     broker.publish("", "q", Message::new("good")).unwrap();

@@ -1,7 +1,8 @@
 //! Time at its bounds: times to live, expirations, unused queues and clocks at 0, 1, and around 2^31, 2^32, 2^63 and 2^64
 //! milliseconds. The clock counts nanoseconds in 64 bits, 584 years; what lies beyond never comes, and nothing wraps.
 //!
-//! Seen to fail with: sums of moments that wrap, a settlement that does not look what time it is.
+//! Seen to fail with: sums of moments that wrap, a settlement that does not look what time it is,
+//! a quorum queue that hands out what is overdue.
 
 use leveret::{
     ApplyTo, Broker, ManualClock, Message, Moment, Policy, Publish, Queue, QueueDeclare, Topology, TopologyError,
