@@ -111,6 +111,28 @@ fn misses_of_patterns() {
     assert_eq!(Miss::of_topic(&pattern, &key), None);
 }
 
+/// Without `-with-x`, what begins with `x-` is not asked for.
+#[test]
+fn headers_with_x_are_told_as_such() {
+    let bound = |mode: &str| Binding::to("jobs").argument("x-match", mode).argument("x-region", "eu");
+    let modes = ["all", "any", "all-with-x", "any-with-x"];
+    let topology = modes.iter().fold(Topology::new().exchange(Exchange::headers("jobs")), |topology, mode| {
+        topology.queue(Queue::new(*mode).binding(bound(mode)))
+    });
+    let told = broker(&topology).explain_message("jobs", "", &Message::new("").header("x-region", "us"));
+    is(
+        &told.exchanges[0],
+        "\
+headers exchange 'jobs', published to
+  match {x-match: 'all', x-region: 'eu'} -> queue 'all': x-match all: the binding asks for no header
+  miss  {x-match: 'any', x-region: 'eu'} -> queue 'any': x-match any: the binding asks for no header, so none fits
+  miss  {x-match: 'all-with-x', x-region: 'eu'} -> queue 'all-with-x': x-match all-with-x: header 'x-region' is 'us', \
+the binding wants 'eu'
+  miss  {x-match: 'any-with-x', x-region: 'eu'} -> queue 'any-with-x': x-match any-with-x: header 'x-region' is 'us', \
+the binding wants 'eu'",
+    );
+}
+
 #[test]
 fn headers_tell_what_differs() {
     let bound =

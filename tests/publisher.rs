@@ -214,6 +214,22 @@ fn a_route_over_several_exchanges_follows_the_far_end() {
     assert_eq!(send(&mut direct, "k"), 0);
 }
 
+/// Two bindings lead to the far exchange. The one that stays is as good a reason as both to look again.
+#[test]
+fn a_route_follows_the_far_end_after_one_of_two_bindings_to_it_went() {
+    let broker = broker();
+    declare(&broker, &["q"]);
+    broker.declare_exchange(&ExchangeDeclare::new("far", "fanout")).unwrap();
+    for key in ["k", "other"] {
+        broker.bind_exchange("far", &Binding::to("amq.direct").key(key)).unwrap();
+    }
+    broker.unbind_exchange("far", &Binding::to("amq.direct").key("other")).unwrap();
+    let mut direct = broker.publisher("amq.direct").unwrap();
+    assert_eq!(send(&mut direct, "k"), 0);
+    broker.bind("q", &Binding::to("far")).unwrap();
+    assert_eq!(send(&mut direct, "k"), 1);
+}
+
 #[test]
 fn no_setter_hides_a_property_from_the_checks() {
     let broker = broker();

@@ -199,3 +199,29 @@ fn described(value: Option<&Value>) -> String {
         None => "none".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_texts_are_equal_whatever_their_width() {
+        let equal = [
+            (Value::from("a"), Value::ByteArray("a".into())),
+            (Value::U8(7), Value::I64(7)),
+            (Value::Timestamp(7), Value::I16(7)),
+            (Value::F32(1.5), Value::F64(1.5)),
+        ];
+        for (a, b) in &equal {
+            assert!(equivalent(Some(a), Some(b)) && equivalent(Some(b), Some(a)), "{a:?} {b:?}");
+        }
+        for (a, b) in
+            [(Value::I64(1), Value::F64(1.0)), (Value::F32(1.5), Value::F64(2.5)), (Value::from("1"), 1_i64.into())]
+        {
+            assert!(!equivalent(Some(&a), Some(&b)) && !equivalent(Some(&b), Some(&a)), "{a:?} {b:?}");
+        }
+        assert!(
+            equivalent(None, None) && !equivalent(None, Some(&Value::Void)) && !equivalent(Some(&Value::Void), None)
+        );
+    }
+}
