@@ -8,7 +8,7 @@ mod watched;
 
 use leveret::{
     Broker, Consume, Exchange, Fate, History, Limits, Message, Overflow, Policy, Publish, Qos, Queue, QueueDeclare,
-    QueueDelete, Reason, Recorder, RecorderBound, Strategy, Topology,
+    QueueDelete, Reason, Recorder, RecorderBound, Strategy, Topology, Value,
 };
 use std::time::Duration;
 use watched::watched;
@@ -197,6 +197,33 @@ fn letters_on_their_way_when_the_broker_ends_are_told() {
         lost(recorder.history("third")),
         ["#1 is lost: over the length of 'q', and the broker stopped before it could go on"]
     );
+}
+
+/// A quorum queue keeps its dead letters until a queue has taken them. Here none does, and something else ends them.
+#[test]
+fn letters_that_a_queue_keeps_are_told_when_they_are_kept_no_longer() {
+    let ends: [(&str, &dyn Fn(Broker)); 3] = [
+        ("the queue that kept it was deleted", &|broker| _ = broker.queue("q").unwrap().delete().unwrap()),
+        ("the queue need not keep it any more", &|broker| _ = broker.clear_policy("p").unwrap()),
+        ("the broker stopped before it could go on", &drop),
+    ];
+    for (words, end) in ends {
+        let (broker, recorder) = recorded();
+        let queue = Queue::new("q").quorum().dead_letter_exchange("nowhere").max_length(9, Overflow::RejectPublish);
+        broker.declare(&Topology::new().queue(queue)).unwrap();
+        broker
+            .set_policy(Policy::new("p", "^q$").define("dead-letter-strategy", Value::text("at-least-once")))
+            .unwrap();
+        broker.publish("", "q", Message::new("x").message_id("a")).unwrap();
+        broker.get("q").unwrap().unwrap().reject();
+        assert_eq!(recorder.ledger().total.dying, 1);
+        end(broker);
+        let ledger = recorder.ledger();
+        ledger.assert_closed();
+        assert_eq!(ledger.total.dying, 0);
+        let lost = lost(recorder.history("a"));
+        assert_eq!(lost, [format!("#1 is lost: rejected without requeueing in 'q', and {words}")]);
+    }
 }
 
 #[test]

@@ -122,7 +122,14 @@ impl Listening {
             Note::Requeued => What::Requeued { cause: self.cause },
             Note::Died(reason) => What::Died { reason },
             Note::Buried => What::Buried,
-            Note::Forgotten(reason) => What::Dropped { reason, why: Dropping::Forgotten, leaving: Leaving::Died },
+            Note::Forgotten { reason, with_queue } => {
+                let why = match self.cause {
+                    _ if !with_queue => Dropping::Forgotten,
+                    Cause::BrokerStopped => Dropping::BrokerStopped,
+                    _ => Dropping::QueueDeleted,
+                };
+                What::Dropped { reason, why, leaving: Leaving::Died }
+            }
             Note::Purged => What::Purged,
             Note::Lost { unacked } => What::Lost { cause: self.cause, unacked, durable: self.durable },
         };

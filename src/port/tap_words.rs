@@ -30,6 +30,8 @@ pub enum Dropping {
     Unroutable,
     /// Its queue kept it, and need not any more: another strategy is in force.
     Forgotten,
+    /// Its queue kept it until another one would have taken it, and was deleted.
+    QueueDeleted,
     /// The broker stopped while it was on its way.
     BrokerStopped,
 }
@@ -102,6 +104,7 @@ impl Dropping {
             Self::NoSuchExchange => "the dead-letter exchange does not exist",
             Self::Unroutable => "no queue is bound to the dead-letter exchange for its key",
             Self::Forgotten => "the queue need not keep it any more",
+            Self::QueueDeleted => "the queue that kept it was deleted",
             Self::BrokerStopped => "the broker stopped before it could go on",
         }
     }

@@ -234,8 +234,13 @@ pub enum Note {
     Died(Reason),
     /// Somebody has taken the dead letter that was kept.
     Buried,
-    /// The dead letter that was kept, of one that died of this, is kept no longer.
-    Forgotten(Reason),
+    /// The dead letter that was kept is kept no longer.
+    Forgotten {
+        /// What it had died of.
+        reason: Reason,
+        /// It goes with its queue, and not for another strategy.
+        with_queue: bool,
+    },
     /// It was purged.
     Purged,
     /// It goes with its queue.

@@ -4,6 +4,7 @@
 
 use crate::base::Moment;
 use crate::message::{Reason, SharedEnvelope};
+use crate::queue::effect::{Note, Outbox};
 use crate::queue::entry::Freed;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,9 +64,11 @@ impl Dying {
         Some(letter)
     }
 
-    /// All of them, in the order of death.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Letter> {
-        self.letters.values()
+    /// Says, to whoever listens, that none is kept any longer, in the order of death.
+    pub(super) fn note_forgotten(&self, with_queue: bool, fx: &mut impl Outbox) {
+        for letter in self.letters.values() {
+            fx.note(&letter.envelope, Note::Forgotten { reason: letter.reason, with_queue });
+        }
     }
 
     /// Whatever is to be tried again now, in the order of death; after that it waits until `retry`.

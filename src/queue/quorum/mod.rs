@@ -303,7 +303,7 @@ impl QuorumQueue {
         self.settings = Arc::new(Settings { single_active: self.settings.single_active, ..settings });
         if !self.keeps_letters() {
             // As RabbitMQ: what was promised under the old strategy is forgotten with it.
-            self.dying.iter().for_each(|letter| fx.note(&letter.envelope, Note::Forgotten(letter.reason)));
+            self.dying.note_forgotten(false, fx);
             self.dying.clear(&mut self.freed);
         }
         self.checkout(now, fx);
@@ -312,7 +312,7 @@ impl QuorumQueue {
     pub(crate) fn close(&mut self, fx: &mut impl Outbox) -> usize {
         note_all(self.ready.iter(), Note::Lost { unacked: false }, fx);
         self.unacked.note_lost(fx);
-        self.dying.iter().for_each(|letter| fx.note(&letter.envelope, Note::Forgotten(letter.reason)));
+        self.dying.note_forgotten(true, fx);
         for (consumer, session) in self.consumers.all() {
             fx.push(Effect::Detached { consumer, session });
         }
