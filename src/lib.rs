@@ -82,6 +82,7 @@
 //! | `message/mod.rs` | Floor 1, the matter: what travels |
 //! | `message/death.rs` | Deaths: why a message left a queue without being acknowledged, and the history it carries on |
 //! | `message/envelope.rs` | The envelope: a message as the broker carries it, frozen at publish and shared between queues |
+//! | `message/extent.rs` | How large a table is: refused beyond the limits of headers, counted in bytes |
 //! | `message/freeze.rs` | Freezing: what publishing reads in the properties of a message, and what it writes plainly there |
 //! | `message/message.rs` | The message as its publisher builds it, and the check that it is one the broker can carry |
 //! | `message/nested.rs` | Copying, comparing, showing and dropping values that hold values, without recursion |

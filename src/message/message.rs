@@ -3,7 +3,7 @@
 //! It is built in the very place in which the broker carries it: an [`Envelope`] that nobody else has yet, so that
 //! publishing moves and copies nothing.
 
-use super::{DeliveryMode, Envelope, Properties, ShortStr, Table, Value};
+use super::{DeliveryMode, Envelope, Properties, ShortStr, Value};
 use crate::base::{Limits, Name};
 use bytes::Bytes;
 use std::fmt;
@@ -262,58 +262,4 @@ text_setters! {
     user_id => user_id,
     /// Sets the application.
     app_id => app_id,
-}
-
-/// Counts fields, bytes and levels of a table without recursion, since its depth is the user's.
-pub(crate) fn check_table(table: &Table, limits: &Limits) -> Result<(), InvalidMessage> {
-    let too_many = |what, limit| Err(InvalidMessage::Headers { what, limit });
-    let (mut fields, mut bytes) = (0_usize, 0_usize);
-    let levels = limits.header_depth.min(MOST_LEVELS);
-    let mut open = vec![(1, Nested::Table(table))];
-    while let Some((depth, nested)) = open.pop() {
-        if depth > levels {
-            return too_many("levels", levels);
-        }
-        for (name, value) in nested.entries() {
-            if name.len() > Name::MAX_BYTES {
-                return too_many("bytes in a name", Name::MAX_BYTES);
-            }
-            fields += 1;
-            bytes = bytes.saturating_add(name.len()).saturating_add(match value {
-                Value::LongString(text) | Value::ByteArray(text) => text.len(),
-                _ => 8,
-            });
-            match value {
-                Value::Array(items) => open.push((depth + 1, Nested::Array(items))),
-                Value::Table(inner) => open.push((depth + 1, Nested::Table(inner))),
-                _ => {}
-            }
-        }
-        if fields > limits.header_fields {
-            return too_many("fields", limits.header_fields);
-        }
-        if bytes > limits.header_bytes {
-            return too_many("bytes", limits.header_bytes);
-        }
-    }
-    Ok(())
-}
-
-/// The most levels whatever the limit is: comparing bindings and writing definitions recurse.
-const MOST_LEVELS: usize = 128;
-
-/// A value that holds values.
-enum Nested<'a> {
-    Table(&'a Table),
-    Array(&'a [Value]),
-}
-
-impl<'a> Nested<'a> {
-    /// What it holds, with its names where it has names.
-    fn entries(&self) -> Box<dyn Iterator<Item = (&'a str, &'a Value)> + 'a> {
-        match *self {
-            Self::Table(table) => Box::new(table.iter()),
-            Self::Array(items) => Box::new(items.iter().map(|item| ("", item))),
-        }
-    }
 }

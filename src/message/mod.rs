@@ -7,6 +7,7 @@
 
 mod death;
 mod envelope;
+mod extent;
 mod freeze;
 #[allow(clippy::module_inception)]
 mod message;
@@ -19,7 +20,7 @@ mod value_serde;
 
 pub use death::{Death, Deaths, Reason};
 pub use envelope::{Envelope, SharedEnvelope};
-pub(crate) use message::check_table;
+pub(crate) use extent::{check_table, table_bytes};
 pub use message::{InvalidMessage, Message};
 pub use properties::{DeliveryMode, Properties};
 pub use short_str::ShortStr;

@@ -2,7 +2,7 @@
 
 use super::fate::Fate;
 use crate::base::{Moment, Name};
-use crate::message::Reason;
+use crate::message::{Reason, table_bytes};
 use crate::port::{Fact, MessageRef, What};
 use std::sync::Arc;
 
@@ -177,8 +177,10 @@ impl Journey {
         places.iter().all(|place| place.fate.is_final()) && !(places.is_empty() && elsewhere.is_none())
     }
 
-    /// How many bytes the body has.
+    /// How many bytes the body and the headers have.
     pub(super) fn bytes(&self) -> u64 {
-        self.inner.message.body().len() as u64
+        let message = &self.inner.message;
+        let headers = message.properties().headers.as_ref().map_or(0, table_bytes);
+        (message.body().len() + headers) as u64
     }
 }

@@ -49,7 +49,8 @@ pub struct RecorderBound {
     /// Facts. At most a quarter are of queues, consumers, exchanges and bindings, and of one message at most 256 are kept,
     /// the first and the last ones. The default is 100,000.
     pub facts: usize,
-    /// Bytes of the messages' bodies, which are held in memory as long as the messages are remembered. The default is 64 MiB.
+    /// Bytes of the messages' bodies and headers, which are held in memory as long as the messages are remembered. Headers
+    /// count as for [`Limits::header_bytes`](crate::Limits::header_bytes). The default is 64 MiB.
     pub bytes: u64,
 }
 
