@@ -215,11 +215,21 @@ default exchange, published to
   match 'eu' -> queue 'eu': the key is the same (by the key 'eu')
   match 'all' -> queue 'all': the key is the same (by the key 'all')",
     );
-    let by_nearest =
-        broker.explain_message("events", "x.y.z", &Message::new("").header("CC", vec![Value::text("order.eu")]));
-    assert!(
-        by_nearest.to_string().contains("word 3 is missing, the binding wants any word ('*') (by the key 'order.eu')")
-    );
+    for (key, carbon) in [("x.y.z", "order.eu"), ("order.eu", "x.y.z")] {
+        let carbon = Message::new("").header("CC", vec![Value::text(carbon)]);
+        let by_nearest = broker.explain_message("events", key, &carbon).to_string();
+        let wanted = "word 3 is missing, the binding wants any word ('*') (by the key 'order.eu')";
+        assert!(by_nearest.contains(wanted), "{by_nearest}");
+    }
+}
+
+#[test]
+fn names_that_are_alike_are_told_the_nearest_first() {
+    let names = ["orders-eu", "stock", "orders", "orderss", "ordery"];
+    let broker = broker(&names.iter().fold(Topology::new(), |topology, name| topology.queue(Queue::new(*name))));
+    let told = broker.explain("", "order");
+    let keys: Vec<&str> = told.exchanges[0].bindings.iter().map(|binding| &*binding.key).collect();
+    assert_eq!(keys, ["orders", "ordery", "orderss"]);
 }
 
 #[test]
@@ -583,6 +593,12 @@ fn the_nearest_of_all_is_in_the_verdict() {
     {
         assert_eq!(nearest(broker.explain("events", key)), pattern, "{key}");
     }
+    // Of those that miss by as much, the one of which more words are there.
+    broker.declare(&Topology::new().exchange(Exchange::topic("words"))).unwrap();
+    for pattern in ["*.*.d", "a.*.d", "a.b.d", "*.b.d"] {
+        broker.bind("orders", &Binding::to("words").key(pattern)).unwrap();
+    }
+    assert_eq!(nearest(broker.explain("words", "a.b.c")), "a.b.d");
 }
 
 #[test]

@@ -204,6 +204,20 @@ fn a_quorum_queue_counts_what_a_crash_brings_back() {
     assert_eq!((t.queue("q").unwrap().stats().ready, t.queue("dlq").unwrap().stats().ready), (0, 1));
 }
 
+/// Nobody is served by a broker that ends, and so what was out of a quorum queue has one delivery behind it.
+#[test]
+fn what_a_restart_brings_back_goes_to_none_of_the_consumers_that_it_ends() {
+    let t = broker(Topology::new().queue(Queue::new("q").quorum()));
+    send(&t, "q", Message::new("x"));
+    let mut busy = t.consumer("q").prefetch(1).open().unwrap();
+    let _held = busy.try_recv().unwrap();
+    let _idle = t.consumer("q").prefetch(1).open().unwrap();
+    t.restart();
+    let delivery = t.get("q").unwrap().unwrap();
+    assert_eq!(delivery.attempt(), 2);
+    assert_eq!(delivery.message().properties().headers.as_ref().unwrap().get("x-delivery-count"), Some(&1_i64.into()));
+}
+
 /// A durable queue that stays was once told as deleted, together with the messages that it lost.
 #[test]
 fn what_a_restart_loses_is_told_in_words_that_are_true() {

@@ -29,12 +29,6 @@ impl Scratch {
         Self::default()
     }
 
-    /// How many states topic exchanges have looked at through this scratch so far: the measure of their work.
-    #[must_use]
-    pub fn steps(&self) -> u64 {
-        self.walk.steps()
-    }
-
     /// The exchanges that the last walk looked at, in order. A message to the default exchange needs no walk and leaves
     /// those of the one before.
     #[must_use]

@@ -116,7 +116,7 @@ const COMPARED: usize = 24;
 
 #[cfg(test)]
 mod tests {
-    use super::{Likeness, distance};
+    use super::{COMPARED, Likeness, distance};
 
     #[test]
     fn slips_are_told_from_other_words() {
@@ -153,5 +153,10 @@ mod tests {
             }
         }
         assert_eq!(distance(&"a".repeat(300), &"b".repeat(200), 999), 300);
+        // As many letters as are compared, and one more.
+        for (letters, steps) in [(COMPARED, 2), (COMPARED + 1, COMPARED + 1)] {
+            let word = |end: &str| [end, &"a".repeat(letters - 2), end].concat();
+            assert_eq!(distance(&word("b"), &word("c"), 999), steps, "{letters} letters");
+        }
     }
 }
