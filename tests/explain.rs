@@ -53,6 +53,8 @@ classic queue 'all': ready, the next to be delivered; it has no consumers
 classic queue 'audit': ready, the next to be delivered; it has no consumers
   dead letters: lost, the queue has no dead-letter exchange",
     );
+    let only_first = &events().explain("events", "order").exchanges[0];
+    is(&only_first.bindings[1], "match 'order.#' -> queue 'all': '#' took no word");
     is(
         events().explain("events", "odrer.eu"),
         "\
@@ -467,6 +469,19 @@ classic queue 'q': ready, the next to be delivered; it has no consumers
   priority 2
   dead letters: lost, the queue has no dead-letter exchange",
     );
+    // Its bytes go with it.
+    let bounded = Queue::new("q").max_length_bytes(9, Overflow::RejectPublish);
+    let clock = ManualClock::new();
+    let broker = Broker::builder().manual_clock(clock.clone()).build();
+    broker.declare(&Topology::new().queue(bounded)).unwrap();
+    broker.publish("", "q", Message::new("late").expires_in(Duration::from_millis(5))).unwrap();
+    broker.publish("", "q", Message::new("good")).unwrap();
+    let more = Message::new("more");
+    let refused = Fate::Refused { length: Length::Bytes { most: 9 }, dies: false };
+    assert_eq!(broker.explain_message("", "q", &more).queues[0].fate, refused);
+    clock.set(Moment::from_millis(10));
+    assert_eq!(broker.explain_message("", "q", &more).queues[0].fate, Fate::Ready { ahead: 1 });
+    broker.publish("", "q", more).unwrap();
     // What a queue keeps as a dead letter counts to its length.
     let keeps = Queue::new("q").quorum().max_length(2, Overflow::RejectPublish).dead_letter_to("dead");
     let broker = late(keeps.dead_letter_strategy(Strategy::AtLeastOnce));

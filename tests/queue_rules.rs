@@ -31,10 +31,14 @@ impl Queue {
     }
 
     fn offer(&mut self, message: Message) -> Offered {
+        self.offer_by(CLIENT, message)
+    }
+
+    fn offer_by(&mut self, publisher: SessionId, message: Message) -> Offered {
         let frozen = envelope(Name::default(), Name::default(), message, &Limits::default());
         self.state.offer(
             self.now,
-            Some(CLIENT),
+            Some(publisher),
             SharedEnvelope::new(frozen.expect("a good message")),
             &mut self.effects,
         )
@@ -314,4 +318,22 @@ fn what_a_closed_channel_had_has_failed() {
         _ => None,
     });
     assert_eq!(died, Some((3, Reason::Rejected)));
+}
+
+/// The count of refused publishers is what tells that all of them are: one that is refused and leaves is in it no more.
+#[test]
+fn publishers_are_closed_together_after_a_refused_one_left() {
+    let settings = Settings { max_length: Some(10), overflow: Overflow::RejectPublish, ..Settings::default() };
+    let mut queue = Queue::quorum(settings);
+    let offer = |queue: &mut Queue, number: u64| queue.offer_by(SessionId(number), message("x"));
+    for _ in 0..11 {
+        assert_eq!(offer(&mut queue, 10), Offered::Taken);
+    }
+    assert_eq!(offer(&mut queue, 10), Offered::Refused);
+    // Nine are not over, nor down to four fifths; with two of other publishers there are eleven again.
+    let gone: Vec<DeliveryRef> = (0..2).map(|_| queue.get().expect("there are eleven").1).collect();
+    queue.settle(&gone, Settlement::Ack);
+    queue.state.close_session(queue.now, SessionId(10), &mut queue.effects);
+    assert_eq!([11, 12].map(|number| offer(&mut queue, number)), [Offered::Taken; 2]);
+    assert_eq!([11, 12].map(|number| offer(&mut queue, number)), [Offered::Refused; 2]);
 }

@@ -60,3 +60,49 @@ fn is(bindings: &Bindings, entry: Entry, key: &[u8]) -> bool {
 fn bunch(entry: Entry) -> Bunch {
     Bunch::from_number(entry.number).unwrap_or(Bunch::NONE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::Item;
+    use super::*;
+    use crate::base::{ExchangeId, QueueId};
+    use crate::message::Table as Arguments;
+    use crate::route::{Bound, Destination};
+    use std::collections::HashMap;
+
+    /// Two keys of which an entry has the same half of a hash. Among a hundred thousand there are some.
+    fn alike(bindings: &Bindings) -> [String; 2] {
+        let mut seen = HashMap::new();
+        let meets = |number: u32| {
+            let key = format!("key-{number}");
+            let half = Entry::like(bindings.hash_key(key.as_bytes())).hash(1);
+            seen.insert(half, key.clone()).map(|before| [before, key])
+        };
+        (0..).find_map(meets).unwrap()
+    }
+
+    #[test]
+    fn keys_with_one_hash_are_told_apart() {
+        let (mut direct, mut bindings) = (Direct::default(), Bindings::default());
+        let keys = alike(&bindings);
+        let found = |direct: &Direct, bindings: &Bindings| {
+            keys.each_ref().map(|key| {
+                let mut out = Vec::new();
+                direct.collect(bindings, key.as_bytes(), &mut out);
+                out.into_iter().map(|hit| hit.born).collect::<Vec<_>>()
+            })
+        };
+        let mut ids = Vec::new();
+        for (born, key) in (1..).zip(&keys) {
+            let binding = Bound { destination: Destination::Queue(QueueId(0)), key, arguments: &Arguments::new() };
+            let sought = bindings.seek(ExchangeId(0), binding);
+            let id = bindings.insert(ExchangeId(0), binding, born, sought);
+            direct.insert(&mut bindings, key.as_bytes(), id);
+            ids.push(id);
+            let expected = if born == 1 { [vec![1], vec![]] } else { [vec![1], vec![2]] };
+            assert_eq!(found(&direct, &bindings), expected);
+        }
+        direct.remove(&mut bindings, keys[0].as_bytes(), ids[0]);
+        assert_eq!(found(&direct, &bindings), [vec![], vec![2]]);
+    }
+}

@@ -78,6 +78,21 @@ mod tests {
         alone == 1
     }
 
+    /// A long word has a number for as long as an edge carries it.
+    #[test]
+    fn long_words_stay_while_another_pattern_has_them() {
+        let mut topic = Topic::new();
+        let hit = |born| Hit { born, to: Destination::Queue(QueueId(0)) };
+        let patterns = ["longer-than-eight.*", "*.longer-than-eight", "*.short"];
+        for (born, pattern) in (1..).zip(patterns) {
+            topic.insert(&Name::known(pattern), hit(born));
+        }
+        assert!(topic.remove(patterns[0], 1));
+        let mut out = Vec::new();
+        topic.matches("a.longer-than-eight", &mut Walk::default(), &mut out);
+        assert_eq!(out.iter().map(|hit| hit.born).collect::<Vec<_>>(), [2]);
+    }
+
     #[test]
     fn wildcards() {
         for (pattern, key) in [
