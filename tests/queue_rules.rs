@@ -337,3 +337,19 @@ fn publishers_are_closed_together_after_a_refused_one_left() {
     assert_eq!([11, 12].map(|number| offer(&mut queue, number)), [Offered::Taken; 2]);
     assert_eq!([11, 12].map(|number| offer(&mut queue, number)), [Offered::Refused; 2]);
 }
+
+/// One acknowledgement of several gives each consumer the room that it had taken.
+#[test]
+fn deliveries_of_two_consumers_settled_together_give_each_its_own_room() {
+    for kind in [QueueKind::Classic, QueueKind::Quorum] {
+        let mut queue = Queue::new(kind, Settings::default());
+        let both = ["first", "second"].map(|tag| queue.consume(tag, 1));
+        queue.publish(&["a", "b", "c", "d"]);
+        let handed = queue.handed();
+        assert_eq!(bodies(&handed), ["a", "b"]);
+        queue.settle(&refs(&handed), Settlement::Ack);
+        let handed = queue.handed();
+        assert_eq!(bodies(&handed), ["c", "d"]);
+        assert_eq!(handed.iter().map(|handout| handout.consumer).collect::<Vec<_>>(), both.map(Some), "{kind:?}");
+    }
+}
