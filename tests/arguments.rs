@@ -213,3 +213,14 @@ fn at_least_once_needs_what_it_needs() {
     assert_eq!(strategy("drop-head", true), Strategy::AtMostOnce);
     assert_eq!(strategy("reject-publish-dlx", true), Strategy::AtMostOnce);
 }
+
+#[test]
+fn words_are_read_as_they_are_written() {
+    for overflow in [Overflow::DropHead, Overflow::RejectPublish, Overflow::RejectPublishDlx] {
+        assert_eq!(overflow.to_string().parse(), Ok(overflow));
+    }
+    for strategy in [Strategy::AtMostOnce, Strategy::AtLeastOnce] {
+        assert_eq!(strategy.to_string().parse(), Ok(strategy));
+    }
+    assert_eq!("drop-tail".parse::<Overflow>().unwrap_err().to_string(), "none of the words known here");
+}

@@ -53,6 +53,9 @@ classic queue 'all': ready, the next to be delivered; it has no consumers
 classic queue 'audit': ready, the next to be delivered; it has no consumers
   dead letters: lost, the queue has no dead-letter exchange",
     );
+    let word_for_word = Topology::new().queue(Queue::new("q").bind("amq.topic", "a.b"));
+    let told = broker(&word_for_word).explain("amq.topic", "a.b");
+    is(&told.exchanges[0].bindings[0], "match 'a.b' -> queue 'q': the key is the same");
     let only_first = &events().explain("events", "order").exchanges[0];
     is(&only_first.bindings[1], "match 'order.#' -> queue 'all': '#' took no word");
     is(

@@ -5,7 +5,7 @@
 //!
 //! Seen to fail with: a queue's name that is kept when it is deleted, a body that is counted twice, a recorder that counts half
 //! of its bodies or no headers, a queue that holds two more lists in place (1,036 bytes), a table of queues that does not shrink,
-//! a quorum queue that keeps the places of a backlog.
+//! a quorum queue that keeps the places of a backlog, the name of an alternate that outlives its exchange.
 
 #![allow(clippy::field_reassign_with_default)] // The bounds may grow fields.
 
@@ -39,7 +39,7 @@ fn names_that_went_leave_no_memory() {
     let broker = Broker::builder().manual_time().build();
     let round = |number: usize| {
         let name = format!("a name that is too long to lie in place, of number {number}");
-        let exchange = Exchange::topic(&*name);
+        let exchange = Exchange::topic(&*name).alternate(format!("the alternate of {name}"));
         broker.declare(&Topology::new().exchange(exchange).queue(Queue::new(&*name).bind(&*name, &*name))).unwrap();
         broker.bind(&name, &Binding::to("amq.headers").argument(&*name, &*name)).unwrap();
         let policy = Policy::new(&*name, "^never$").define("max-length", 1_i64);
