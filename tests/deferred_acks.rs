@@ -233,3 +233,22 @@ fn a_publish_comes_after_the_acknowledgements_before_it() {
     assert_eq!((five.body(), four.body()), (&"5".into(), &"4".into()));
     assert!(second.try_recv().is_err());
 }
+
+/// What waits when a message is acknowledged has the room of that, whatever comes next, and with whatever priority.
+#[test]
+fn an_urgent_publish_comes_after_the_acknowledgements_before_it() {
+    let broker = Broker::new();
+    broker.declare(&Topology::new().queue(Queue::new("q").max_priority(5))).unwrap();
+    let mut consumer = broker.consumer("q").prefetch(1).open().unwrap();
+    let mut publisher = broker.publisher("").unwrap();
+    for body in ["1", "2", "3"] {
+        publisher.try_send("q", Message::new(body)).unwrap();
+    }
+    consumer.try_recv().unwrap().ack();
+    publisher.try_send("q", Message::new("urgent").priority(5)).unwrap();
+    for body in ["2", "urgent", "3"] {
+        let delivery = consumer.try_recv().unwrap();
+        assert_eq!(delivery.body(), body);
+        delivery.ack();
+    }
+}

@@ -4,7 +4,7 @@
 
 #![allow(clippy::field_reassign_with_default)] // `Limits` may grow fields.
 
-use leveret::{Broker, Message, QueueDeclare, QueueDelete, Topology};
+use leveret::{Broker, Message, Queue, QueueDeclare, QueueDelete, Topology};
 use std::time::Duration;
 
 fn broker() -> Broker {
@@ -27,6 +27,21 @@ fn queues_are_listed_in_the_order_of_their_declaration() {
     let names: Vec<String> = broker.stats().queues.iter().map(|queue| queue.name.to_string()).collect();
     assert_eq!(names, ["z", "a", "m"]);
     assert_eq!(broker.stats().exchanges, 6);
+}
+
+/// Without a delivery limit a quorum queue has a way of its own to take back what is returned.
+#[test]
+fn returns_are_counted_with_a_delivery_limit_and_without() {
+    for limit in [-1, 20] {
+        let broker = broker();
+        broker.declare(&Topology::new().queue(Queue::new("q").quorum().argument("x-delivery-limit", limit))).unwrap();
+        broker.publish("", "q", Message::new("")).unwrap();
+        for round in 1..=3 {
+            broker.get("q").unwrap().unwrap().requeue();
+            let totals = broker.queue("q").unwrap().stats().totals;
+            assert_eq!((totals.enqueued, totals.delivered, totals.requeued), (1, round, round), "limit {limit}");
+        }
+    }
 }
 
 #[test]
