@@ -166,6 +166,16 @@ fn what_never_fits_is_refused_at_once() {
         .unwrap();
     let error = broker.publisher("").unwrap().blocking_send("q", Message::new("m")).unwrap_err();
     assert_eq!(error.kind(), &PublishErrorKind::Refused { refused: 1, taken: 0 });
+    // So is what the broker's own bound never lets into an empty queue.
+    for kind in ["classic", "quorum"] {
+        let mut limits = Limits::default();
+        limits.ready_bytes = 4;
+        let broker = Broker::builder().limits(limits).manual_time().build();
+        broker.declare_queue(&QueueDeclare::new("q").durable().argument("x-queue-type", kind)).unwrap();
+        let mut publisher = broker.publisher("").unwrap();
+        let error = publisher.send_timeout("q", Message::new("large"), Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), &PublishErrorKind::Full { full: 1, taken: 0 }, "{kind}");
+    }
 }
 
 #[test]

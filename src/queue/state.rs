@@ -295,10 +295,10 @@ impl QueueState {
         each!(ref self, queue => queue.has_room(bytes))
     }
 
-    /// Whether a body of `bytes` would be taken if nothing were ready.
+    /// How a body of `bytes` would be refused even if nothing were ready; `None` where it would be taken.
     #[must_use]
-    pub fn could_hold(&self, bytes: u64) -> bool {
-        each!(ref self, queue => queue.could_hold(bytes))
+    pub fn never_takes(&self, bytes: u64) -> Option<Offered> {
+        each!(ref self, queue => queue.never_takes(bytes))
     }
 
     /// The first `count` ready messages, and whether each would be delivered as redelivered.

@@ -148,7 +148,8 @@ impl Publisher {
     /// [`PublishError`] with the message. Its kind is [`NoExchange`](PublishErrorKind::NoExchange) where the exchange was
     /// deleted, [`Unroutable`](PublishErrorKind::Unroutable) on a mandatory publisher,
     /// [`Invalid`](PublishErrorKind::Invalid), [`NameTooLong`](PublishErrorKind::NameTooLong),
-    /// [`Refused`](PublishErrorKind::Refused) where a queue could never hold it, or [`Closed`](PublishErrorKind::Closed),
+    /// [`Refused`](PublishErrorKind::Refused) where a queue could never hold it by its own length,
+    /// [`Full`](PublishErrorKind::Full) where it could not by the broker's bound, or [`Closed`](PublishErrorKind::Closed),
     /// also while it waits.
     ///
     /// # Cancel safety

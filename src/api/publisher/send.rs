@@ -53,8 +53,8 @@ enum Room {
     Yes,
     /// The waiter is registered.
     Wait,
-    /// Not even if the queue were empty.
-    Never,
+    /// Not even if the queue were empty, and so would it be refused.
+    Never(Offered),
 }
 
 impl Publisher {
@@ -204,7 +204,7 @@ impl Publisher {
                 match room {
                     Room::Yes => sending.offer(&self.engine, cells),
                     Room::Wait => return None,
-                    Room::Never => return Some(self.refuse(sending)),
+                    Room::Never(why) => return Some(self.refuse(sending, why)),
                 }
                 self.routes.release();
             } else {
@@ -232,7 +232,7 @@ impl Publisher {
             match room {
                 Room::Yes => {}
                 Room::Wait => return None,
-                Room::Never => return Some(self.refuse(sending)),
+                Room::Never(why) => return Some(self.refuse(sending, why)),
             }
         }
     }
@@ -254,8 +254,11 @@ impl Publisher {
     }
 
     /// A queue could never hold the message.
-    fn refuse(&self, sending: &mut Sending) -> Result<Routed, PublishError> {
-        sending.outcome.refused += 1;
+    fn refuse(&self, sending: &mut Sending, why: Offered) -> Result<Routed, PublishError> {
+        match why {
+            Offered::Full => sending.outcome.full += 1,
+            _ => sending.outcome.refused += 1,
+        }
         self.engine.publishes.count(&sending.outcome);
         sending.given_up(Refusing::TooLarge);
         conclude(&self.engine, &sending.outcome, SharedEnvelope::clone(&sending.envelope), self.mandatory)
@@ -361,7 +364,7 @@ impl Spot {
             Ok((number, replaced)) => {
                 drop(replaced);
                 self.0 = Some((Arc::clone(cell), number));
-                if cell.look(|state| state.could_hold(bytes)) { Room::Wait } else { Room::Never }
+                cell.look(|state| state.never_takes(bytes)).map_or(Room::Wait, Room::Never)
             }
             Err(_) => {
                 self.leave();

@@ -295,10 +295,12 @@ impl ClassicQueue {
         !(full || rejects && over)
     }
 
-    /// Whether a body of `bytes` would be taken if nothing were ready.
-    pub(crate) fn could_hold(&self, bytes: u64) -> bool {
-        let rejects = self.settings.overflow != Overflow::DropHead;
-        !(self.limits.is_full(0, 0, bytes) || rejects && over_length(&self.settings, 1, bytes))
+    /// What keeps out a body of `bytes` even if nothing is ready: looked at in the order of `offer`.
+    pub(crate) fn never_takes(&self, bytes: u64) -> Option<Offered> {
+        if self.settings.overflow != Overflow::DropHead && over_length(&self.settings, 1, bytes) {
+            return Some(Offered::Refused);
+        }
+        self.limits.is_full(0, 0, bytes).then_some(Offered::Full)
     }
 
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {

@@ -357,10 +357,10 @@ impl QuorumQueue {
         !refuses && !self.limits.is_full(self.ready.len(), self.ready.bytes(), bytes)
     }
 
-    /// Whether a body of `bytes` would be taken if nothing were ready. The queue's own length is looked at before one
-    /// comes in, so it always lets in one.
-    pub(crate) fn could_hold(&self, bytes: u64) -> bool {
-        !self.limits.is_full(0, 0, bytes)
+    /// What keeps out a body of `bytes` even if nothing is ready. The queue's own length is looked at before one comes in,
+    /// so it always lets in one.
+    pub(crate) fn never_takes(&self, bytes: u64) -> Option<Offered> {
+        self.limits.is_full(0, 0, bytes).then_some(Offered::Full)
     }
 
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Entry> {
