@@ -252,3 +252,24 @@ fn an_urgent_publish_comes_after_the_acknowledgements_before_it() {
         delivery.ack();
     }
 }
+
+/// The message that an acknowledgement sends on its way has left its room when the next publish asks for room.
+#[test]
+fn a_publish_finds_the_room_that_the_acknowledgements_before_it_made() {
+    let bounds = [
+        Queue::new("q").max_length(2, Overflow::RejectPublish),
+        Queue::new("q").max_length_bytes(2, Overflow::RejectPublish),
+    ];
+    for queue in bounds {
+        let broker = Broker::new();
+        broker.declare(&Topology::new().queue(queue)).unwrap();
+        let mut consumer = broker.consumer("q").prefetch(1).open().unwrap();
+        let mut publisher = broker.publisher("").unwrap();
+        for body in ["1", "2", "3"] {
+            publisher.try_send("q", Message::new(body)).unwrap();
+        }
+        assert!(publisher.try_send("q", Message::new("4")).is_err());
+        consumer.try_recv().unwrap().ack();
+        publisher.try_send("q", Message::new("4")).unwrap();
+    }
+}
