@@ -15,9 +15,10 @@
 #   stress        real threads, MESSAGES messages in each setting (20,000,000), then the other stress tests for MINUTES
 #   asan          the threads under AddressSanitizer and LeakSanitizer: for `unsafe` in what the crate depends on
 #   tsan          the threads under ThreadSanitizer, for MINUTES; needs the source of std (see there)
+#   mutants       every change that cargo-mutants would make to queue, route and session: at least 85 % must be noticed
 #
 # Each stage has its own log in target/long/. The script goes on after a stage that failed, and fails at the end.
-# Nothing is fetched but crates, cargo-fuzz where it is missing, and the source of std for the last stage.
+# Nothing is fetched but crates, cargo-fuzz and cargo-mutants where they are missing, and the source of std for tsan.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -124,13 +125,18 @@ stage_tsan() (
   for_minutes cargo test -Zbuild-std --release --target "$target" --test stress --test stress_settings
 )
 
-[ $# -gt 0 ] || set -- models conformance fuzz loom shuttle stress asan tsan
+stage_mutants() {
+  cargo mutants --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-mutants || return 1
+  cargo run --release --manifest-path tests/mutants/Cargo.toml
+}
+
+[ $# -gt 0 ] || set -- models conformance fuzz loom shuttle stress asan tsan mutants
 failed=()
 for stage in "$@"; do
   declare -F "stage_$stage" >/dev/null || { echo "there is no stage '$stage'"; exit 2; }
   printf '=== %s (%s s)\n' "$stage" "$SECONDS"
   if "stage_$stage" >"$logs/$stage.log" 2>&1; then
-    grep -h '^test result\|^SKIPPED\|^DONE' "$logs/$stage.log" | tail -n 20
+    grep -h '^test result\|^SKIPPED\|^DONE\| caught' "$logs/$stage.log" | tail -n 20
   else
     failed+=("$stage")
     tail -n 40 "$logs/$stage.log"
