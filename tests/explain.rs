@@ -175,6 +175,10 @@ x-match any: header 'region' is missing, the binding wants 'eu'; header 'n' is m
     let long = tell(Message::new("").header("n", 1_i64).header("region", "e".repeat(1_000)));
     let miss = long.exchanges[0].bindings[0].matching.to_string();
     assert_eq!(miss, format!("x-match all: header 'region' is '{}...', the binding wants 'eu'", "e".repeat(64)));
+    // Letters, of however many bytes.
+    let long = tell(Message::new("").header("n", 1_i64).header("region", "\u{1f407}".repeat(1_000)));
+    let miss = long.exchanges[0].bindings[0].matching.to_string();
+    assert!(miss.contains(&format!("is '{}...',", "\u{1f407}".repeat(64))), "{miss}");
 }
 
 #[test]

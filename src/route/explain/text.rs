@@ -22,8 +22,9 @@ impl fmt::Display for Quoted<'_> {
 impl fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Value::LongString(bytes) | Value::ByteArray(bytes)) = self.0 else { return write!(f, "{}", self.0) };
-        // A letter has at most four bytes, so what is cut off here would not be shown anyway.
-        let text = String::from_utf8_lossy(bytes.get(..SHOWN * 4).unwrap_or(bytes));
+        // A letter has at most four bytes, so what is cut off here would not be shown anyway; one more letter tells that there
+        // are more.
+        let text = String::from_utf8_lossy(bytes.get(..(SHOWN + 1) * 4).unwrap_or(bytes));
         quoted(f, &text, SHOWN)
     }
 }
