@@ -4,7 +4,9 @@
 
 mod watched;
 
-use leveret::{Broker, Consume, ConsumeError, Message, PublishErrorKind, QueueDeclare, Settled, TopologyError};
+use leveret::{
+    Broker, Consume, ConsumeError, Message, PublishErrorKind, Queue, QueueDeclare, Settled, Topology, TopologyError,
+};
 use std::future::IntoFuture;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -43,7 +45,15 @@ fn at_once_reports_what_is_left() {
 #[test]
 fn while_it_drains_nothing_new_goes_in_or_out() {
     let _watch = watched();
-    let broker = broker();
+    for queue in [Queue::new("q"), Queue::new("q").quorum()] {
+        drains(queue);
+    }
+}
+
+/// A queue with two messages, of which one is out.
+fn drains(queue: Queue) {
+    let broker = Broker::builder().manual_time().build();
+    broker.declare(&Topology::new().queue(queue)).unwrap();
     let mut publisher = broker.publisher("").unwrap();
     publisher.try_send("q", Message::new("1")).unwrap();
     let mut consumer = broker.consumer("q").prefetch(1).open().unwrap();

@@ -78,19 +78,21 @@ mod tests {
         alone == 1
     }
 
-    /// A long word has a number for as long as an edge carries it.
+    /// A long word has a number for as long as an edge carries it, whatever short ones do.
     #[test]
     fn long_words_stay_while_another_pattern_has_them() {
         let mut topic = Topic::new();
         let hit = |born| Hit { born, to: Destination::Queue(QueueId(0)) };
-        let patterns = ["longer-than-eight.*", "*.longer-than-eight", "*.short"];
+        let patterns = ["longer-than-eight.*", "*.longer-than-eight", "*.as-long-as-that", "*.", "*.short"];
         for (born, pattern) in (1..).zip(patterns) {
             topic.insert(&Name::known(pattern), hit(born));
         }
-        assert!(topic.remove(patterns[0], 1));
-        let mut out = Vec::new();
-        topic.matches("a.longer-than-eight", &mut Walk::default(), &mut out);
-        assert_eq!(out.iter().map(|hit| hit.born).collect::<Vec<_>>(), [2]);
+        assert!(topic.remove(patterns[0], 1) && topic.remove(patterns[3], 4));
+        for (key, born) in [("a.longer-than-eight", 2), ("a.as-long-as-that", 3), ("a.short", 5)] {
+            let mut out = Vec::new();
+            topic.matches(key, &mut Walk::default(), &mut out);
+            assert_eq!(out.iter().map(|hit| hit.born).collect::<Vec<_>>(), [born], "{key}");
+        }
     }
 
     #[test]
