@@ -166,7 +166,7 @@ fn what_never_fits_is_refused_at_once() {
         .unwrap();
     let error = broker.publisher("").unwrap().blocking_send("q", Message::new("m")).unwrap_err();
     assert_eq!(error.kind(), &PublishErrorKind::Refused { refused: 1, taken: 0 });
-    // So is what the broker's own bound never lets into an empty queue.
+    // And so is what the broker's own bound keeps out even of an empty queue, for that reason.
     for kind in ["classic", "quorum"] {
         let mut limits = Limits::default();
         limits.ready_bytes = 4;

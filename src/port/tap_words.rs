@@ -32,7 +32,7 @@ pub enum Dropping {
     Forgotten,
     /// Its queue kept it until another one would have taken it, and was deleted.
     QueueDeleted,
-    /// The broker stopped while it was on its way.
+    /// The broker stopped while it was on its way, or while its queue kept it.
     BrokerStopped,
 }
 
